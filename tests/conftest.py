@@ -1,12 +1,13 @@
 """The marker `needs(program)`: a test of what another program does is skipped when that program is absent.
 
-The end of the run says how many were skipped for that reason and for which programs. With KMS_CI=1 an absent program
-is a failure, so that a machine that ought to have every program cannot pass by skipping.
+The end of the run says how many were skipped for that reason and for which programs. With KMS_CI=1 a skipped test, for
+whatever reason, is a failed one: a machine that ought to run every test cannot pass by skipping.
 """
 
 import os
 import shutil
 from collections import Counter
+from collections.abc import Generator
 
 import pytest
 
@@ -14,17 +15,37 @@ ABSENT = "absent program"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, or under KMS_CI=1 fail, a test whose program is not on PATH."""
+    """Skip a test whose program is not on PATH."""
     programs = {program for marker in item.iter_markers("needs") for program in marker.args}
     absent = sorted(program for program in programs if shutil.which(program) is None)
-    if not absent:
-        return
-    reason = f"needs {', '.join(absent)}, not installed"
-    if os.environ.get("KMS_CI") == "1":
-        pytest.fail(f"{reason}: KMS_CI=1 allows no such skip", pytrace=False)
-    # User properties travel with the report, also from a worker of pytest-xdist.
-    item.user_properties.extend((ABSENT, program) for program in absent)
-    pytest.skip(reason)
+    if absent:
+        # User properties travel with the report, also from a worker of pytest-xdist.
+        item.user_properties.extend((ABSENT, program) for program in absent)
+        pytest.skip(f"{', '.join(absent)} is not installed")
+
+
+def fail_instead_of_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Under KMS_CI=1, turn a report of a skip into one of a failure; an expected failure is no skip."""
+    if os.environ.get("KMS_CI") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"KMS_CI=1 allows no skip: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Watch each test for a skip."""
+    report = yield
+    fail_instead_of_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Watch each test file for a skip of the whole."""
+    report = yield
+    fail_instead_of_skip(report)
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -38,6 +59,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not counts:
         return
     skipped = sum(1 for programs in per_test if programs)
-    listed = ", ".join(f"{program} ({count})" for program, count in sorted(counts.items()))
     tests = "1 test" if skipped == 1 else f"{skipped} tests"
+    listed = ", ".join(f"{program} ({count})" for program, count in sorted(counts.items()))
     terminalreporter.write_line(f"{tests} skipped because a program is absent: {listed}")
