@@ -1,0 +1,488 @@
+"""Every error that can reach a user, each with its published exit code.
+
+One tree, so that one handler serves the command line and, later, the wire: a class carries the name AWS gives the
+error (`code`), the exit code (`docs/exit-codes.md`), the HTTP status, and templates of its sentence and its hint. The
+raiser supplies data, never sentences. Exit codes are never renumbered.
+"""
+
+from typing import ClassVar
+
+EXIT_CODES: dict[int, str] = {
+    0: "done (a DryRunOperationException too)",
+    1: "a bug, or an I/O failure",
+    2: "usage or validation: a malformed command line, request or input",
+    3: "declined by the user",
+    4: "checked, and found something",
+    10: "no vault here",
+    11: "the lock timed out",
+    12: "wrong passphrase or keyfile",
+    13: "locked, or a question that cannot be asked",
+    14: "a rule about slots forbids it",
+    20: "not found",
+    21: "already exists",
+    22: "the state of the key forbids it",
+    23: "usage or algorithm does not fit the key",
+    24: "import token or key material refused",
+    30: "access denied",
+    31: "a limit or quota is reached",
+    40: "the ciphertext or its encryption context does not fit",
+    41: "bad signature or MAC",
+    42: "the ciphertext belongs to another key",
+    50: "the vault is damaged or tampered with",
+    51: "the audit log is tampered with",
+    52: "the audit log could not be written or checked",
+    53: "rollback, or the clock went back",
+    60: "some of many failed",
+    61: "unsupported version or algorithm",
+    125: "exec: kms itself failed",
+    126: "exec: the command cannot be run",
+    127: "exec: the command was not found",
+    130: "interrupted (SIGINT)",
+    143: "terminated (SIGTERM)",
+}
+"""The published table: exit code -> meaning. Numbers between are reserved and mean failure."""
+
+
+class KmsError(Exception):
+    """Base of every error of kms.
+
+    Attributes:
+        code: The error's name: AWS's where AWS has one.
+        exit_code: What the process ends with.
+        http_status: What an endpoint answers with.
+        text: Template of the sentence; filled with the keyword data of the constructor.
+        advice: Template of the hint ("" = none); filled with the same data.
+    """
+
+    code: ClassVar[str] = "KMSInternalException"
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 400
+    text: ClassVar[str] = "an internal error happened"
+    advice: ClassVar[str] = ""
+
+    def __init__(self, *, hint: str | None = None, **data: object) -> None:
+        """Fill the class's templates.
+
+        Args:
+            hint: Replaces the class's advice; "" removes it.
+            data: The values that the templates name.
+        """
+        self.data = data
+        self.message = self.text.format_map(data)
+        self.hint = self.advice.format_map(data) if hint is None else hint
+        super().__init__(self.message)
+
+
+# -- bugs and I/O (1) --------------------------------------------------------------------------------------------------
+
+
+class InternalError(KmsError):
+    """A state that the code believes impossible."""
+
+    http_status = 500
+    text = "internal error: {what}"
+    advice = "this is a bug: please report it with the output of the same command under --debug"
+
+
+class InputOutputError(KmsError):
+    """The operating system refused to read or write a file."""
+
+    code = "InputOutputError"
+    http_status = 500
+    text = "{path}: {reason}"
+
+
+class InterruptedByUserError(KmsError):
+    """Ctrl-C."""
+
+    code = "Interrupted"
+    exit_code = 130
+    text = "interrupted"
+
+
+# -- usage and validation (2) ------------------------------------------------------------------------------------------
+
+
+class UsageError(KmsError):
+    """A command line that does not make sense."""
+
+    code = "UsageError"
+    exit_code = 2
+    text = "{problem}"
+
+
+class ValidationError(KmsError):
+    """A request that breaks a constraint of the API."""
+
+    code = "ValidationException"
+    exit_code = 2
+    text = "{problem}"
+
+
+class InvalidArnError(KmsError):
+    """An ARN that is not one, or not of the kind the member wants."""
+
+    code = "InvalidArnException"
+    exit_code = 2
+    text = "Invalid arn {arn}"
+
+
+class InvalidAliasNameError(KmsError):
+    """An alias name that breaks AWS's pattern."""
+
+    code = "InvalidAliasNameException"
+    exit_code = 2
+    text = "{problem}"
+
+
+class InvalidMarkerError(KmsError):
+    """A paging marker that this vault did not give out."""
+
+    code = "InvalidMarkerException"
+    exit_code = 2
+    text = "The marker is not valid"
+    advice = "use the NextMarker of the page before, unchanged, with the same other options"
+
+
+class TagError(KmsError):
+    """A tag that is not acceptable."""
+
+    code = "TagException"
+    exit_code = 2
+    text = "{problem}"
+
+
+class ConfigError(KmsError):
+    """A config.toml that cannot be used."""
+
+    code = "ConfigError"
+    exit_code = 2
+    text = "{path}: {problem}"
+    advice = "correct the file, or remove the setting: every setting has a default"
+
+
+class UnsafeFileError(KmsError):
+    """A file that others can read or change, where a secret was expected."""
+
+    code = "UnsafeFile"
+    exit_code = 2
+    text = "{path}: {problem}"
+
+
+class InvalidKeyfileError(KmsError):
+    """A file that is not a whole keyfile."""
+
+    code = "InvalidKeyfile"
+    exit_code = 2
+    text = "{path}: not a keyfile ({problem})"
+    advice = "a keyfile is one line that starts with `kms-keyfile-1`; it may have been cut or edited"
+
+
+# -- asking (3, 10-14) -------------------------------------------------------------------------------------------------
+
+
+class DeclinedError(KmsError):
+    """The user said no."""
+
+    code = "Declined"
+    exit_code = 3
+    text = "nothing was changed"
+
+
+class VaultNotFoundError(KmsError):
+    """No vault in the named folder."""
+
+    code = "VaultNotFound"
+    exit_code = 10
+    text = "no vault in {path}"
+    advice = "create one with `kms init`, or name another with --vault or KMS_VAULT"
+
+
+class LockTimeoutError(KmsError):
+    """Another process held the vault's lock for too long."""
+
+    code = "LockTimeout"
+    exit_code = 11
+    http_status = 503
+    text = "the vault stayed locked by another process for {seconds:g} seconds"
+    advice = "try again, or wait longer with --lock-timeout"
+
+
+class WrongSecretError(KmsError):
+    """No slot of the principal opens with the given passphrase or keyfile."""
+
+    code = "WrongSecret"
+    exit_code = 12
+    http_status = 403
+    text = "wrong {kind} for principal {principal}"
+    advice = "`kms slot list` shows the slots of this vault"
+
+
+class LockedError(KmsError):
+    """No source of a secret, or a question, and nobody to ask."""
+
+    code = "Locked"
+    exit_code = 13
+    http_status = 403
+    text = "{problem}"
+    advice = "give a secret with --keyfile, --passphrase-file, --passphrase-fd or --passphrase-command"
+
+
+class SlotRuleError(KmsError):
+    """A change of slots that would break a rule about them."""
+
+    code = "SlotRule"
+    exit_code = 14
+    text = "{problem}"
+
+
+# -- found, exists, state, usage (20-23) -------------------------------------------------------------------------------
+
+
+class KeyNotFoundError(KmsError):
+    """No such key."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "Key '{arn}' does not exist"
+    advice = "`kms list-keys` shows the keys of this vault"
+
+
+class InvalidKeyIdError(KmsError):
+    """A key reference that is no id, ARN or alias."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "Invalid keyId '{key_id}'"
+    advice = "name a key by id, key ARN, alias/NAME or alias ARN"
+
+
+class AliasNotFoundError(KmsError):
+    """No such alias."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "Alias {arn} is not found."
+    advice = "`kms list-aliases` shows the aliases of this vault"
+
+
+class PrincipalNotFoundError(KmsError):
+    """No such principal."""
+
+    code = "PrincipalNotFound"
+    exit_code = 20
+    text = "no principal {principal} in this vault"
+    advice = "`kms slot list` shows who has slots here; choose with --principal or KMS_PRINCIPAL"
+
+
+class SlotNotFoundError(KmsError):
+    """No such slot."""
+
+    code = "SlotNotFound"
+    exit_code = 20
+    text = "no slot {slot}"
+    advice = "`kms slot list` shows the slots of this vault"
+
+
+class AlreadyExistsError(KmsError):
+    """The name is taken."""
+
+    code = "AlreadyExistsException"
+    exit_code = 21
+    text = "An alias with the name {arn} already exists"
+    advice = "point it at another key with `kms update-alias`"
+
+
+class VaultExistsError(KmsError):
+    """`init` where something is already."""
+
+    code = "VaultExists"
+    exit_code = 21
+    text = "{path} already exists{what}"
+    advice = "choose another folder with --vault or KMS_VAULT"
+
+
+class FileExistsAlreadyError(KmsError):
+    """A new secret is never written over an old file."""
+
+    code = "FileExists"
+    exit_code = 21
+    text = "{path} already exists"
+    advice = "choose another name: a keyfile is never overwritten"
+
+
+class KeyDisabledError(KmsError):
+    """The key is disabled."""
+
+    code = "DisabledException"
+    exit_code = 22
+    text = "{arn} is disabled."
+    advice = "`kms enable-key --key-id {key_id}` enables it"
+
+
+class KeyStateError(KmsError):
+    """The key's state forbids the operation."""
+
+    code = "KMSInvalidStateException"
+    exit_code = 22
+    text = "{arn} is {state}."
+
+
+class InvalidKeyUsageError(KmsError):
+    """The key's usage or spec does not fit the operation."""
+
+    code = "InvalidKeyUsageException"
+    exit_code = 23
+    text = "{problem}"
+
+
+# -- access and limits (30, 31) ----------------------------------------------------------------------------------------
+
+
+class AccessDeniedError(KmsError):
+    """The principal may not do this."""
+
+    code = "AccessDeniedException"
+    exit_code = 30
+    text = "{principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
+
+
+class UnknownCiphertextKeyError(KmsError):
+    """The ciphertext names a key that is not here: AWS's answer does not say whether it exists elsewhere."""
+
+    code = "AccessDeniedException"
+    exit_code = 30
+    text = "The ciphertext refers to a key that does not exist in this vault, or that you are not allowed to use."
+    advice = "a ciphertext opens only in the vault that holds its key; `kms status` shows which vault this is"
+
+
+class LimitExceededError(KmsError):
+    """A quota is reached."""
+
+    code = "LimitExceededException"
+    exit_code = 31
+    text = "{problem}"
+
+
+# -- ciphertext (40-42) ------------------------------------------------------------------------------------------------
+
+
+class InvalidCiphertextError(KmsError):
+    """Cannot decrypt: changed bytes, wrong context, unknown version. Which, is not said: an attacker could ask."""
+
+    code = "InvalidCiphertextException"
+    exit_code = 40
+    text = "the ciphertext is damaged, or its encryption context is not the one given"
+    advice = "a blob made with an encryption context needs the same one (-c name=value) to decrypt"
+
+
+class IncorrectKeyError(KmsError):
+    """KeyId names another key than the ciphertext does."""
+
+    code = "IncorrectKeyException"
+    exit_code = 42
+    text = "The key ID in the request does not identify a CMK that can perform this operation."
+    advice = "leave --key-id out: the ciphertext names its key"
+
+
+class DryRunError(KmsError):
+    """The dry run succeeded; AWS answers it as an error."""
+
+    code = "DryRunOperationException"
+    exit_code = 0
+    http_status = 412
+    text = "The request would have succeeded, but the DryRun option is set."
+
+
+# -- integrity (50-53) -------------------------------------------------------------------------------------------------
+
+
+class VaultTamperedError(KmsError):
+    """Bytes of the vault are not those that a root signed."""
+
+    code = "VaultTampered"
+    exit_code = 50
+    http_status = 500
+    text = "the vault is damaged or was tampered with: {what}"
+    advice = "use no copy of it as it is; restore a backup and compare the root fingerprint"
+
+
+class SealBrokenError(VaultTamperedError):
+    """Sealed bytes that do not open: key, context or bytes are wrong, and nobody can tell which."""
+
+    text = "something sealed does not open"
+
+
+class SignatureBrokenError(VaultTamperedError):
+    """A signature of the vault that does not hold."""
+
+    text = "a signature does not hold"
+
+
+class UnsafeVaultError(KmsError):
+    """The vault's files do not belong to this user alone."""
+
+    code = "UnsafeVault"
+    exit_code = 50
+    http_status = 500
+    text = "{path}: {problem}"
+
+
+class AuditTamperedError(KmsError):
+    """The audit log is not the one that was signed."""
+
+    code = "AuditTampered"
+    exit_code = 51
+    http_status = 500
+    text = "the audit log was tampered with: {what}"
+    advice = "`kms audit verify` names the first bad line; keep the log as it is for whoever investigates"
+
+
+class AuditUnavailableError(KmsError):
+    """No line, no result."""
+
+    code = "AuditUnavailable"
+    exit_code = 52
+    http_status = 503
+    text = "the audit log could not be {action}: {reason}"
+    advice = "without its audit line no operation gives a result"
+
+
+class RollbackError(KmsError):
+    """The vault is older than what was already seen."""
+
+    code = "Rollback"
+    exit_code = 53
+    http_status = 500
+    text = "the vault went back in time: {what}"
+    advice = "if you restored a backup on purpose, remove {pin} and run the command again"
+
+
+class ClockError(KmsError):
+    """The clock is behind the last audit line."""
+
+    code = "ClockWentBack"
+    exit_code = 53
+    http_status = 500
+    text = "the clock is {seconds:.0f} seconds behind the last audit line"
+    advice = "set the clock; kms refuses to work with one that could revive what has expired"
+
+
+# -- many, versions (60, 61) -------------------------------------------------------------------------------------------
+
+
+class UnsupportedOperationError(KmsError):
+    """Asked for what this version or this machine cannot do."""
+
+    code = "UnsupportedOperationException"
+    exit_code = 61
+    text = "{problem}"
+
+
+class UnsupportedFormatError(KmsError):
+    """Bytes of a newer or unknown format."""
+
+    code = "UnsupportedFormat"
+    exit_code = 61
+    text = "{what} has format {found}; this kms reads format {known}"
+    advice = "a newer kms may read it: `kms version` shows this one's"

@@ -1,0 +1,147 @@
+"""One line of the audit log: a CloudTrail-shaped JSON object that ends in its signature.
+
+Implements docs/spec/audit.md, "Line". A line is accepted only if encoding what was decoded gives the same bytes, so
+there is one spelling of each line and nothing hides in it. Bytes to members and back; no keys, no files.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from kmscli import errors
+from kmscli.formats.wire import label
+from kmscli.model import limits
+
+_SIGNATURE = b',"signature":'
+FIRST_PREV = "0" * 64
+"""`chain.prev` of the first line."""
+
+
+class _Loose(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what is read from a line; members that are not named here are left alone."""
+
+
+class Chain(_Loose, frozen=True, kw_only=True):
+    """Place of a line: its number, and the SHA-256 of the line before it (64 hex digits)."""
+
+    seq: int
+    prev: str
+
+
+class State(_Loose, frozen=True, kw_only=True):
+    """The vault as it was for the line: for a change, as the change left it."""
+
+    id: str
+    generation: int
+    root: str
+
+
+class RecordChange(_Loose, frozen=True, kw_only=True, array_like=True):
+    """One record of a change: digests before and after, 64 hex digits each, None where there was none."""
+
+    kind: str
+    id: str
+    old: str | None
+    new: str | None
+
+
+class Segment(_Loose, frozen=True, kw_only=True):
+    """Stands in the first line of each segment: its number and the chain of root sets, each as its JSON text."""
+
+    number: int
+    roots: tuple[str, ...]
+
+
+class Signature(_Loose, frozen=True, kw_only=True):
+    """Who signed, and the Ed25519 signature."""
+
+    signer: str
+    value: bytes
+
+
+class Line(_Loose, frozen=True, kw_only=True):
+    """What verification reads of a line."""
+
+    eventName: str  # noqa: N815 - CloudTrail's name
+    eventTime: datetime  # noqa: N815 - CloudTrail's name
+    vault: State
+    chain: Chain
+    signature: Signature
+    change: tuple[RecordChange, ...] | None = None
+    segment: Segment | None = None
+
+
+_DECODER = msgspec.json.Decoder(Line)
+_ANY = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(event: Mapping[str, Any], *, vault_id: str, signer: str, sign: Callable[[bytes], bytes]) -> bytes:
+    """The line for `event`, signed, without a newline.
+
+    Args:
+        event: All members but the signature; the last one is `chain`.
+        vault_id: 32 hex digits.
+        signer: The acting principal.
+        sign: Gives its Ed25519 signature.
+
+    Raises:
+        ValidationError: The line would be too long to be read back.
+    """
+    body = _ENCODER.encode(event)[:-1]
+    value = sign(signed_bytes(vault_id, body))
+    line = body + _SIGNATURE + _ENCODER.encode({"signer": signer, "value": value}) + b"}"
+    if len(line) > limits.AUDIT_LINE_MAX:
+        raise errors.ValidationError(
+            problem=f"the audit line would take {len(line)} bytes", hint="ask for less at once"
+        )
+    return line
+
+
+def signed_bytes(vault_id: str, before_signature: bytes) -> bytes:
+    """What the signature of a line covers."""
+    return label("audit", bytes.fromhex(vault_id), before_signature)
+
+
+def signed_part(line: bytes) -> bytes:
+    """The bytes of a line before its signature."""
+    return line[: line.rindex(_SIGNATURE)]
+
+
+def decode(line: bytes) -> Line:
+    """What verification needs of a line (without its newline).
+
+    Raises:
+        AuditTamperedError: Not a line, or not in its one spelling.
+    """
+    try:
+        members = _ANY.decode(line)
+        parsed = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.AuditTamperedError(what="a line is not an audit line") from error
+    if list(members)[-1] != "signature" or _ENCODER.encode(members) != line:
+        raise errors.AuditTamperedError(what="a line is not in its one spelling")
+    return parsed
+
+
+def members(line: bytes) -> dict[str, Any]:
+    """All members of a line, for people and searches.
+
+    Raises:
+        AuditTamperedError: Not a JSON object.
+    """
+    try:
+        found = _ANY.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.AuditTamperedError(what="a line is not an audit line") from error
+    if not isinstance(found, dict):
+        raise errors.AuditTamperedError(what="a line is not an audit line")
+    return found
+
+
+def digest(line: bytes) -> str:
+    """SHA-256 of a line without its newline, 64 hex digits: what the next line's `prev` says."""
+    return sha256(line).hexdigest()

@@ -1,0 +1,195 @@
+"""The bodies of the records in a vault, as strict JSON.
+
+Implements docs/spec/vault.md, "Records". A body is accepted only if encoding what was decoded gives the same bytes:
+one rule that refuses duplicate keys, unknown fields, spaces, other spellings of a number or a string, NaN and lone
+surrogates alike. This module knows neither paths nor keys.
+"""
+
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import msgspec
+
+from kmscli import errors
+from kmscli.formats.wire import digest
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every record's body."""
+
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class VaultRecord(Record, frozen=True, kw_only=True):
+    """What a vault is: written once, by init.
+
+    Attributes:
+        vault_id: 32 hex digits.
+        kdf_memory_mib: Argon2id memory below which no new slot goes, in MiB.
+    """
+
+    vault_id: str
+    account: str
+    region: str
+    created: datetime
+    kdf_memory_mib: int
+
+
+class RootKey(Record, frozen=True, kw_only=True):
+    """The public keys of one root principal.
+
+    Attributes:
+        sign: Ed25519 public key, 32 bytes.
+        seal: ML-KEM-768 encapsulation key and X25519 public key, 1216 bytes.
+    """
+
+    principal: str
+    sign: bytes
+    seal: bytes
+
+
+class RootSet(Record, frozen=True, kw_only=True):
+    """One set of roots; set 1 is the trust anchor, each later one is signed by a root of the set before.
+
+    Attributes:
+        signer: Principal of the set before who signed this one; "" for set 1, whose digest users compare.
+        signature: Ed25519 over the set without this member; b"" for set 1.
+    """
+
+    vault_id: str
+    number: int
+    roots: tuple[RootKey, ...]
+    signer: str = ""
+    signature: bytes = b""
+
+
+class VaultSecretRecord(Record, frozen=True, kw_only=True):
+    """The vault's secret (for key material ids), sealed to one root."""
+
+    principal: str
+    sealed: bytes
+
+
+class PrincipalRecord(Record, frozen=True, kw_only=True):
+    """Somebody who can act in the vault, with the public keys of the identity in force."""
+
+    name: str
+    kind: Literal["user"]
+    root: bool
+    state: Literal["enabled"]
+    created: datetime
+    sign: bytes
+    seal: bytes
+
+
+class AliasRecord(Record, frozen=True, kw_only=True):
+    """A name of a key. `name` has its prefix."""
+
+    name: str
+    key_id: str
+    created: datetime
+    updated: datetime
+
+
+class KeyRecord(Record, frozen=True, kw_only=True):
+    """A key, without its material.
+
+    Attributes:
+        state: "Enabled", "Disabled" or "PendingDeletion".
+        manager: "CUSTOMER", or "AWS" for a key that a service of kms made for itself.
+        aliases: Names that point here, in order: kept with the key so that its group proves them complete.
+        tags: (key, value) pairs in the order of their keys.
+        current: Number of the version that encrypts.
+        kek: Number of the key-encryption key that seals the versions; grows when it is renewed.
+        deletion_window: Days of waiting chosen when deletion was scheduled, else None.
+    """
+
+    key_id: str
+    created: datetime
+    description: str
+    key_spec: str
+    key_usage: str
+    origin: Literal["AWS_KMS"]
+    manager: Literal["CUSTOMER", "AWS"]
+    state: str
+    aliases: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+    current: int
+    kek: int
+    deletion_date: datetime | None = None
+    deletion_window: int | None = None
+
+
+class VersionRecord(Record, frozen=True, kw_only=True):
+    """One version of a key's material, sealed under the key's KEK.
+
+    Attributes:
+        rotation: None for the first material, "ON_DEMAND" for one that a rotation brought.
+        material_id: 64 hex digits, an HMAC under the vault's secret: says nothing about the material.
+    """
+
+    key_id: str
+    number: int
+    created: datetime
+    rotation: Literal["ON_DEMAND"] | None
+    material_id: str
+    sealed: bytes
+
+
+class ShareRecord(Record, frozen=True, kw_only=True):
+    """The KEK of a key, sealed to one principal who may use the key."""
+
+    key_id: str
+    principal: str
+    kek: int
+    sealed: bytes
+
+
+KINDS: dict[str, type[Record]] = {
+    "alias": AliasRecord,
+    "key": KeyRecord,
+    "principal": PrincipalRecord,
+    "roots": RootSet,
+    "share": ShareRecord,
+    "vault": VaultRecord,
+    "vault-secret": VaultSecretRecord,
+    "version": VersionRecord,
+}
+"""Kind of a record -> the struct of its body."""
+
+
+def encode(body: msgspec.Struct) -> bytes:
+    """The one encoding of a body."""
+    return _ENCODER.encode(body)
+
+
+def decode(body: bytes, shape: type[R]) -> R:
+    """The body, if `body` is its one encoding.
+
+    Raises:
+        VaultTamperedError: It is not.
+    """
+    try:
+        value = msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.VaultTamperedError(what=f"a {shape.__name__} cannot be read") from error
+    if _ENCODER.encode(value) != body:
+        raise errors.VaultTamperedError(what=f"a {shape.__name__} is not in its one encoding")
+    return value
+
+
+def group_of(kind: str, record_id: str) -> str:
+    """The group to which a record belongs, which follows from its kind and id."""
+    if kind in ("key", "version", "share"):
+        return "key/" + record_id.partition("/")[0]
+    if kind == "principal":
+        return "principal/" + record_id
+    return record_id if kind == "alias" else "vault"
+
+
+def record_digest(kind: str, record_id: str, body: bytes) -> bytes:
+    """SHA-256 that stands for one record: 32 bytes."""
+    return digest("record", kind.encode(), record_id.encode(), body)

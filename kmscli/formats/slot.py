@@ -1,0 +1,84 @@
+"""A slot: how one secret of a principal opens its identity.
+
+Implements docs/spec/vault.md, "Slots". Slots lie outside the signed records because each proves itself; the checksum
+is no security, it tells a damaged slot from a wrong passphrase.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from kmscli import errors
+from kmscli.formats import record
+from kmscli.formats.wire import digest, label
+
+VAULT_ID_BYTES = 16
+ANCHOR_BYTES = VAULT_ID_BYTES + 32
+
+
+class Kdf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cost of an Argon2id derivation (RFC 9106): memory in KiB, passes, lanes."""
+
+    memory_kib: int
+    passes: int
+    lanes: int
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One slot.
+
+    Attributes:
+        slot_id: 8 hex digits.
+        kdf: Cost for a passphrase, None for a keyfile.
+        salt: 16 random bytes, for either kind.
+        public: The slot's own sealing key, so that an identity is renewed without the slot's secret; 1216 bytes.
+        anchor: Vault id and root fingerprint, sealed under a key that only the slot's secret gives.
+        seed: The identity's seed, sealed to `public`.
+        check: First 8 bytes of a digest of the slot with an empty check.
+    """
+
+    slot_id: str
+    principal: str
+    label: str
+    kind: Literal["passphrase", "keyfile"]
+    created: datetime
+    kdf: Kdf | None
+    salt: bytes
+    public: bytes
+    anchor: bytes
+    seed: bytes
+    check: bytes = b""
+
+
+def encode(slot: Slot) -> bytes:
+    """The slot's bytes, its checksum set."""
+    return record.encode(msgspec.structs.replace(slot, check=_check(slot)))
+
+
+def decode(body: bytes) -> Slot:
+    """The slot in `body`.
+
+    Raises:
+        VaultTamperedError: Not a slot, or its checksum is wrong: damage, whatever the passphrase.
+    """
+    slot = record.decode(body, Slot)
+    if slot.check != _check(slot):
+        raise errors.VaultTamperedError(
+            what=f"slot {slot.slot_id} is damaged", hint="open the vault with another slot, or restore a backup"
+        )
+    return slot
+
+
+def _check(slot: Slot) -> bytes:
+    return digest("slot-check", record.encode(msgspec.structs.replace(slot, check=b"")))[:8]
+
+
+def anchor_context(slot_id: str, principal: str) -> bytes:
+    """What the anchor is bound to."""
+    return label("slot-anchor", slot_id.encode(), principal.encode())
+
+
+def seed_context(slot_id: str, principal: str, vault_id: str) -> bytes:
+    """What the sealed seed is bound to."""
+    return label("slot-seed", slot_id.encode(), principal.encode(), vault_id.encode())

@@ -1,0 +1,144 @@
+"""Names: key ids, aliases, ARNs, and how a person may name a key.
+
+Source: AWS KMS developer guide, "Key identifiers (KeyId)", and AWS General Reference, "ARNs".
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kmscli import errors
+from kmscli.model import limits
+
+ALIAS_PREFIX = "alias/"
+MANAGED_ALIAS_PREFIX = "alias/aws/"
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "local"
+
+ALIAS_PATTERN = r"alias/[a-zA-Z0-9/_-]+"
+"""What a new alias name must match, whole (CreateAlias)."""
+
+_KEY_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
+_ALIAS = re.compile(ALIAS_PATTERN)
+_KMS_ARN = re.compile(r"arn:aws:kms:([^:/]+):([0-9]{12}):(key/(.+)|alias/.+)")
+_PRINCIPAL_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]+")
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
+
+class Place(NamedTuple):
+    """The account and the Region in which a vault's ARNs live."""
+
+    account: str
+    region: str
+
+
+class KeyRef(NamedTuple):
+    """How somebody named a key: exactly one of the two is set."""
+
+    key_id: str | None
+    alias: str | None
+
+
+def new_key_id(rng: Callable[[int], bytes]) -> str:
+    """A fresh key id: a random UUID (RFC 9562 version 4)."""
+    raw = bytearray(rng(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_key_id(text: str) -> bool:
+    """Whether `text` has the form of a key id."""
+    return _KEY_ID.fullmatch(text) is not None
+
+
+def key_arn(place: Place, key_id: str) -> str:
+    """The ARN of a key."""
+    return f"arn:aws:kms:{place.region}:{place.account}:key/{key_id}"
+
+
+def alias_arn(place: Place, alias: str) -> str:
+    """The ARN of an alias; `alias` with its prefix."""
+    return f"arn:aws:kms:{place.region}:{place.account}:{alias}"
+
+
+def user_arn(place: Place, name: str) -> str:
+    """The ARN of a user principal."""
+    return f"arn:aws:iam::{place.account}:user/{name}"
+
+
+def parse_key_ref(text: str, place: Place) -> KeyRef:
+    """What a KeyId member names: a key id, key ARN, alias name or alias ARN.
+
+    Raises:
+        KmsError: NotFoundException for a name of no known form or of another place, InvalidArnException for an ARN
+            that is none. A bare alias name is never tried silently; the hint offers it.
+    """
+    if text.startswith("arn:"):
+        return _parse_arn(text, place)
+    if text.startswith(ALIAS_PREFIX):
+        return KeyRef(None, text)
+    if is_key_id(text):
+        return KeyRef(text, None)
+    if _ALIAS.fullmatch(ALIAS_PREFIX + text):
+        raise errors.InvalidKeyIdError(key_id=text, hint=f"did you mean {ALIAS_PREFIX}{text}?")
+    raise errors.InvalidKeyIdError(key_id=text)
+
+
+def _parse_arn(text: str, place: Place) -> KeyRef:
+    match = _KMS_ARN.fullmatch(text)
+    if match is None:
+        raise errors.InvalidArnError(arn=text)
+    region, account, resource, key_id = match.groups()
+    if (account, region) != place:
+        raise errors.KeyNotFoundError(arn=text, hint=f"this vault is account {place.account}, Region {place.region}")
+    return KeyRef(key_id, None) if key_id is not None else KeyRef(None, resource)
+
+
+def check_new_alias(alias: str) -> None:
+    """Refuse an alias name that a user may not create.
+
+    Raises:
+        InvalidAliasNameError: Outside AWS's pattern.
+    """
+    if not alias.startswith(ALIAS_PREFIX):
+        raise errors.InvalidAliasNameError(
+            problem='Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms',
+            hint=f"did you mean {ALIAS_PREFIX}{alias}?",
+        )
+    if len(alias) > limits.ALIAS_NAME_MAX or _ALIAS.fullmatch(alias) is None:
+        raise errors.InvalidAliasNameError(
+            problem=f"{alias} contains invalid characters for an alias",
+            hint="letters, digits, / _ and - may follow alias/",
+        )
+
+
+def check_principal_name(name: str) -> str:
+    """`name`, if it can name a principal (IAM's pattern, 64 characters).
+
+    Raises:
+        ValidationError: It cannot.
+    """
+    if len(name) > limits.PRINCIPAL_NAME_MAX or _PRINCIPAL_NAME.fullmatch(name) is None:
+        raise errors.ValidationError(
+            problem=f"{name!r} cannot name a principal",
+            hint="1 to 64 letters, digits and + = , . @ _ -",
+        )
+    return name
+
+
+def check_place(place: Place) -> Place:
+    """`place`, if its account is 12 digits and its Region a Region name.
+
+    Raises:
+        ValidationError: It is not.
+    """
+    if _ACCOUNT.fullmatch(place.account) is None:
+        raise errors.ValidationError(problem=f"{place.account!r} is no account number", hint="12 digits")
+    if _REGION.fullmatch(place.region) is None:
+        raise errors.ValidationError(
+            problem=f"{place.region!r} cannot name a Region", hint="lower-case words joined by -, such as eu-central-1"
+        )
+    return place

@@ -1,0 +1,86 @@
+"""The vault's lock: one writer at a time, with a bounded wait; and the queue of costly derivations.
+
+The kernel drops both locks with the process, so a crash leaves nothing behind. flock is what the vault is locked with;
+derivations queue on a record lock of the same file, which is independent of it: Argon2id never runs under the vault's
+lock. Order of locks: flock, then SQLite.
+"""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kmscli import errors
+from kmscli.storage.files import check_private, io_errors
+
+_FIRST_PAUSE = 0.0005
+_LONGEST_PAUSE = 0.02
+
+
+@contextmanager
+def vault_lock(path: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the vault's lock.
+
+    Args:
+        path: The lock file of the vault.
+        timeout: Seconds to wait at most.
+
+    Raises:
+        LockTimeoutError: Somebody else held it all that time.
+    """
+    with _opened(path) as fd:
+        _wait(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB), timeout)
+        yield
+
+
+def is_free(path: Path) -> bool:
+    """Whether nobody holds the lock at `path`, or there is none."""
+    try:
+        with vault_lock(path, timeout=0):
+            return True
+    except errors.LockTimeoutError:
+        return False
+    except errors.InputOutputError:
+        return True
+
+
+@contextmanager
+def derivation_queue(path: Path, *, timeout: float) -> Iterator[None]:
+    """Let one process at a time derive a key from a passphrase: thirty-two at once would take 2 GiB.
+
+    Raises:
+        LockTimeoutError: The queue did not move for all that time.
+    """
+    with _opened(path) as fd:
+        _wait(lambda: fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1), timeout)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    with io_errors(path):
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        check_private(path, os.fstat(fd))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _wait(take: Callable[[], None], timeout: float) -> None:
+    # A random pause spreads the waiters, so that none of many starves; it guards no secret.
+    deadline = time.monotonic() + timeout
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            take()
+        except (BlockingIOError, PermissionError) as error:
+            if time.monotonic() >= deadline:
+                raise errors.LockTimeoutError(seconds=timeout) from error
+        else:
+            return
+        time.sleep(pause * (0.5 + random.random()))  # noqa: S311
+        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,225 @@
+"""The files of the audit log: numbered segments to which bytes are appended, and what was set aside.
+
+Implements docs/spec/audit.md, "Files". It moves bytes and makes them durable; what a line means is decided above.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from kmscli import errors
+from kmscli.storage.files import PRIVATE, check_private, io_errors, replace_file, write_all
+
+_NAME = re.compile(r"([0-9]{8})\.jsonl")
+_CHUNK = 64 * 1024
+_UNNOTED = ".unnoted"
+
+
+class Ending(NamedTuple):
+    """The end of the newest segment.
+
+    Attributes:
+        segment: Its number, 0 while there is none.
+        offset: Bytes up to and with the last newline.
+        last: The last whole line, without its newline; b"" if there is none.
+        torn: What follows the last newline.
+    """
+
+    segment: int
+    offset: int
+    last: bytes
+    torn: bytes
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """The file of a segment."""
+    return folder / f"{number:08d}.jsonl"
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """Numbers of the segments in a folder, ascending.
+
+    Raises:
+        AuditUnavailableError: The folder cannot be read.
+    """
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise errors.AuditUnavailableError(action="read", reason=f"{folder}: {error.strerror}") from error
+    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
+def read_ending(folder: Path, *, line_max: int) -> Ending:
+    """The end of the log, read backwards from the end of the newest segment.
+
+    Raises:
+        AuditUnavailableError: It cannot be read.
+        AuditTamperedError: What should be its last line is longer than a line can be.
+    """
+    numbers = segment_numbers(folder)
+    if not numbers:
+        return Ending(0, 0, b"", b"")
+    path = segment_path(folder, numbers[-1])
+    try:
+        with open_segment(path, os.O_RDONLY) as fd:
+            return _ending(fd, numbers[-1], line_max)
+    except OSError as error:
+        raise errors.AuditUnavailableError(action="read", reason=f"{path}: {error.strerror}") from error
+
+
+def _ending(fd: int, segment: int, line_max: int) -> Ending:
+    size = os.fstat(fd).st_size
+    data = b""
+    # A whole last line is known by the newline before it and the one behind it.
+    while len(data) < size and data.find(b"\n") == data.rfind(b"\n"):
+        if len(data) > 2 * line_max:
+            raise errors.AuditTamperedError(what="its last line is longer than a line can be")
+        start = max(0, size - len(data) - _CHUNK)
+        data = os.pread(fd, size - len(data) - start, start) + data
+    whole, newline, torn = data.rpartition(b"\n")
+    if not newline:
+        raise errors.AuditTamperedError(what=f"segment {segment} has no whole line")
+    return Ending(segment, size - len(torn), whole.rpartition(b"\n")[2], torn)
+
+
+@contextmanager
+def open_segment(path: Path, flags: int) -> Iterator[int]:
+    """A descriptor of an existing segment; os.O_* `flags` beside NOFOLLOW and CLOEXEC."""
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_part(folder: Path, number: int, start: int, length: int) -> bytes:
+    """Up to `length` bytes of a segment from byte `start`; fewer at its end, none if it is not there."""
+    try:
+        with open_segment(segment_path(folder, number), os.O_RDONLY) as fd:
+            return os.pread(fd, length, start)
+    except OSError:
+        return b""
+
+
+def append(folder: Path, ending: Ending, data: bytes) -> None:
+    """Write `data` behind the last newline of the newest segment and make it durable.
+
+    What follows the last newline is overwritten: the caller has seen that it is worth nothing or part of `data`.
+
+    Raises:
+        AuditUnavailableError: It could not be written for certain. A failed sync is final: it is not tried again.
+    """
+    path = segment_path(folder, ending.segment)
+    with _writing(path), open_segment(path, os.O_WRONLY) as fd:
+        check_private(path, os.fstat(fd))
+        _write_at(fd, ending.offset, data)
+
+
+def begin(folder: Path, number: int, data: bytes) -> None:
+    """A new segment that starts with the line `data`: it appears with that line, whole and durable.
+
+    Raises:
+        AuditUnavailableError: It could not be written for certain.
+    """
+    path = segment_path(folder, number)
+    with _writing(path):
+        replace_file(path, data)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = "a vault on a read-only disk can be looked at, not used" if error.errno == errno.EROFS else ""
+        raise errors.AuditUnavailableError(action="written", reason=f"{path}: {error.strerror}", hint=hint) from error
+
+
+def _write_at(fd: int, offset: int, data: bytes) -> None:
+    os.lseek(fd, offset, os.SEEK_SET)
+    try:
+        write_all(fd, data)
+    except OSError:
+        # Take the part back, so that the next reader finds a whole log; if that fails too, the part is torn and known.
+        os.ftruncate(fd, offset)
+        raise
+    os.ftruncate(fd, offset + len(data))
+    os.fdatasync(fd)
+
+
+def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:
+    """Keep torn bytes in a file of their own and cut them from the log; returns the file's final name.
+
+    The file is named as not yet noted in the log until `mark_noted`.
+    """
+    name = f"torn-{seq:012d}"
+    path = segment_path(folder, ending.segment)
+    with _writing(path):
+        replace_file(folder / (name + _UNNOTED), ending.torn)
+        with open_segment(path, os.O_WRONLY) as fd:
+            os.ftruncate(fd, ending.offset)
+            os.fdatasync(fd)
+    return name
+
+
+def unnoted(folder: Path) -> list[str]:
+    """Final names of files set aside that no line of the log tells of yet."""
+    return sorted(name.removesuffix(_UNNOTED) for name in os.listdir(folder) if name.endswith(_UNNOTED))
+
+
+def mark_noted(folder: Path, name: str) -> None:
+    """Give a file that was set aside its final name."""
+    with io_errors(folder / name):
+        os.replace(folder / (name + _UNNOTED), folder / name)
+
+
+def count_failure(path: Path) -> None:
+    """Count one failed unlock: a byte at the end of a file. Where it cannot be written, nothing is counted."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    except OSError:
+        return
+    try:
+        os.write(fd, b".")
+    except OSError:
+        return
+    finally:
+        os.close(fd)
+
+
+def failures(path: Path) -> int:
+    """How many failed unlocks were counted since the last signed line."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def forget_failures(path: Path, count: int) -> None:
+    """Start the count anew after `count` of them were written to the log; later ones stay counted."""
+    try:
+        os.truncate(path, max(0, path.lstat().st_size - count))
+    except OSError:
+        return
+
+
+def read_lines(path: Path, *, line_max: int) -> Iterator[bytes]:
+    """The lines of a segment, each with its newline; a last one without it is torn.
+
+    Raises:
+        AuditUnavailableError: It cannot be read.
+        AuditTamperedError: A line is longer than a line can be.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb", buffering=1 << 20) as file:
+            while line := file.readline(line_max + 1):
+                if len(line) > line_max:
+                    raise errors.AuditTamperedError(what=f"{path.name}: a line is longer than a line can be")
+                yield line
+    except OSError as error:
+        raise errors.AuditUnavailableError(action="read", reason=f"{path}: {error.strerror}") from error

@@ -1,0 +1,201 @@
+"""The vault's lock held and its log whole: the only place from which a line is written.
+
+Implements docs/spec/audit.md, "Appending". A line says what was done, in which state of the vault, after which line;
+then the principal who acts signs it.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kmscli import errors
+from kmscli.crypto import identity
+from kmscli.formats import auditline
+from kmscli.formats.auditline import Line, RecordChange
+from kmscli.model import limits
+from kmscli.storage import segments
+from kmscli.storage.paths import pin_file
+from kmscli.vault import pin
+from kmscli.vault.folder import Vault
+from kmscli.vault.pin import Pin
+from kmscli.vault.snapshot import Snapshot
+
+EVENT_VERSION = "1.11"
+"""Of CloudTrail's record format, which a line follows."""
+
+
+class Actor(NamedTuple):
+    """Who signs: the principal's name and keys."""
+
+    principal: str
+    identity: identity.Identity
+
+
+class State(NamedTuple):
+    """The state of a vault that a line tells of: `root` is its trunk digest, 64 hex digits."""
+
+    vault_id: str
+    generation: int
+    root: str
+
+
+class Place(NamedTuple):
+    """Where a line goes: after which one, and whether it begins a segment (its number and the chain of roots)."""
+
+    seq: int
+    prev: str
+    segment: tuple[int, Sequence[bytes]] | None
+
+
+def compose(
+    event: dict[str, Any],
+    actor: Actor,
+    *,
+    now: datetime,
+    state: State,
+    place: Place,
+    change: Sequence[RecordChange] = (),
+    failures: int = 0,
+) -> bytes:
+    """One line, signed, without a newline (docs/spec/audit.md, "Line").
+
+    Args:
+        event: CloudTrail's members; without time, state, chain and signature.
+        actor: Who signs.
+        now: Its time; written in whole seconds.
+        state: The state it tells of.
+        place: Where it goes.
+        change: The records that a change changed.
+        failures: Failed unlocks that no line tells of yet.
+    """
+    line: dict[str, Any] = {"eventVersion": EVENT_VERSION}
+    line["eventTime"] = now.astimezone(UTC).replace(microsecond=0)
+    line |= event
+    line["vault"] = {"id": state.vault_id, "generation": state.generation, "root": state.root}
+    if change:
+        line["change"] = change
+    if failures:
+        line["failedUnlocks"] = failures
+    if place.segment:
+        number, roots = place.segment
+        line["segment"] = {"number": number, "roots": [body.decode() for body in roots]}
+    line["chain"] = {"seq": place.seq, "prev": place.prev}
+    return auditline.encode(line, vault_id=state.vault_id, signer=actor.principal, sign=actor.identity.sign)
+
+
+class Journal:
+    """The end of the log under the lock; made by `Session.journal`.
+
+    Attributes:
+        snapshot: The proved state of the vault.
+        now: The time: the clock's, but never before the last line's.
+    """
+
+    def __init__(self, vault: Vault, actor: Actor, snapshot: Snapshot, *, latest: bytes, seen: Pin | None) -> None:
+        """Bring the log to a whole state.
+
+        Args:
+            vault: The vault, its lock held.
+            actor: Who acts.
+            snapshot: The state, read under the lock.
+            latest: The newest line that the database keeps.
+            seen: What this user saw before.
+
+        Raises:
+            AuditTamperedError: The log is not the one that was signed, or lacks lines.
+            RollbackError: The log is ahead of the database.
+            ClockError: The clock is far behind the last line.
+        """
+        self._vault = vault
+        self._actor = actor
+        self._seen = seen
+        self.snapshot = snapshot
+        self._pin_path = pin_file(snapshot.head.vault_id)
+        self._tail = vault.log.settle(latest, self._check)
+        self._check_tail()
+        self.now = self._time()
+        for name in vault.log.unnoted():
+            self.write({"eventName": "AuditRecovered", "requestParameters": {"tornEnd": name}})
+            vault.log.mark_noted(name)
+
+    def _check(self, line: Line, data: bytes) -> None:
+        known = {key.principal: key.sign for key in self.snapshot.roots.roots}
+        signer = line.signature.signer
+        if signer not in known and (found := self.snapshot.principal(signer)):
+            known[signer] = found.sign
+        if line.vault.id != self.snapshot.head.vault_id or signer not in known:
+            raise errors.AuditTamperedError(what=f"line {line.chain.seq} was signed by nobody of this vault")
+        try:
+            message = auditline.signed_bytes(line.vault.id, auditline.signed_part(data))
+            identity.verify(known[signer], message, line.signature.value)
+        except errors.SignatureBrokenError as error:
+            raise errors.AuditTamperedError(what=f"the signature of line {line.chain.seq} does not hold") from error
+
+    def _check_tail(self) -> None:
+        tail, head = self._tail, self.snapshot.head
+        if tail.generation > head.generation:
+            what = f"the database is at generation {head.generation}, its audit log at {tail.generation}"
+            raise errors.RollbackError(what=what, pin=self._pin_path, hint="restore the newer vault.db")
+        if tail.seq < head.seq or (tail.seq == head.seq and tail.digest != head.line):
+            raise errors.AuditTamperedError(what=f"it does not hold line {head.seq}, which the vault knows of")
+        if self._seen:
+            pin.check_log(self._seen, tail, self._vault.log)
+
+    def _time(self) -> datetime:
+        now = self._vault.clock()
+        behind = (self._tail.time - now).total_seconds()
+        if behind > limits.CLOCK_TOLERANCE_SECONDS:
+            raise errors.ClockError(seconds=behind)
+        return max(now, self._tail.time)
+
+    def compose(self, event: dict[str, Any], state: State, change: Sequence[RecordChange] = ()) -> bytes:
+        """The next line, signed; arguments as for the function `compose`."""
+        number = self._vault.log.next_segment(self._tail)
+        segment = None if number is None else (number, self.snapshot.root_bodies)
+        return compose(
+            event,
+            self._actor,
+            now=self.now,
+            state=state,
+            place=Place(self.next_seq, self._tail.digest, segment),
+            change=change,
+            failures=segments.failures(self._vault.paths.unlock_failures),
+        )
+
+    @property
+    def state(self) -> State:
+        """The state under the lock."""
+        head = self.snapshot.head
+        return State(head.vault_id, head.generation, head.root)
+
+    @property
+    def next_seq(self) -> int:
+        """Number of the next line."""
+        return self._tail.seq + 1
+
+    def append(self, line: bytes) -> None:
+        """Write a composed line; only then may a result be released.
+
+        Raises:
+            AuditUnavailableError: It is not certain to be there.
+        """
+        self._tail = self._vault.log.append(self._tail, line)
+        if failures := msgspec.json.decode(line, type=_Failures).failedUnlocks:
+            segments.forget_failures(self._vault.paths.unlock_failures, failures)
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Compose and append a line that changes nothing."""
+        self.append(self.compose(event, self.state))
+
+    def save_pin(self, snapshot: Snapshot) -> None:
+        """Remember for this user what `snapshot` and the log are now."""
+        try:
+            pin.save(self._pin_path, pin.of(snapshot, self._tail))
+        except OSError as error:
+            self._vault.warn(f"rollback is not watched: {self._pin_path} cannot be written ({error.strerror})")
+
+
+class _Failures(msgspec.Struct):
+    failedUnlocks: int = 0  # noqa: N815 - as it stands in the line

@@ -1,0 +1,151 @@
+"""Proved reads of records: whatever comes out of here hangs below a digest that a root signed.
+
+Implements docs/spec/vault.md, "Reading". Each group is checked along its path: records, group, bucket, branch, trunk.
+An absent group is proved absent by its bucket. Nothing here changes anything.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from kmscli import errors
+from kmscli.formats import record, tree
+from kmscli.formats.record import (
+    AliasRecord,
+    KeyRecord,
+    PrincipalRecord,
+    ShareRecord,
+    VaultRecord,
+    VaultSecretRecord,
+    VersionRecord,
+)
+from kmscli.model.ids import Place
+from kmscli.storage.sqlite import Row, Store
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class KeyGroup(NamedTuple):
+    """A key with its versions (by number) and shares (by principal)."""
+
+    record: KeyRecord
+    versions: dict[int, VersionRecord]
+    shares: dict[str, ShareRecord]
+
+
+class Records:
+    """The records below one trunk digest; use within `Store.snapshot()` or a change."""
+
+    def __init__(self, store: Store, root: str) -> None:
+        """Read from `store` what hangs below the trunk digest `root` (64 hex digits)."""
+        self._store = store
+        self._root = bytes.fromhex(root)
+        self._nodes: dict[int, bytes] = {}
+        self._buckets: dict[int, dict[str, bytes]] = {}
+        self._groups: dict[str, dict[tuple[str, str], Row]] = {}
+
+    @cached_property
+    def vault(self) -> VaultRecord:
+        """What the vault is."""
+        return self.one("vault", "vault", "", VaultRecord)
+
+    @cached_property
+    def place(self) -> Place:
+        """The account and Region of its ARNs."""
+        return Place(self.vault.account, self.vault.region)
+
+    # -- the path from a group to the head -----------------------------------------------------------------------------
+
+    def _node(self, number: int) -> bytes:
+        if number not in self._nodes:
+            found = self._store.node(number) or tree.EMPTY_NODE
+            expected = self._root if number == tree.TRUNK else tree.child(self._node(tree.TRUNK), number)
+            if tree.node_digest(number, found) != expected:
+                raise errors.VaultTamperedError(what=f"node {number} of the tree is not the signed one")
+            self._nodes[number] = found
+        return self._nodes[number]
+
+    def _bucket(self, number: int) -> dict[str, bytes]:
+        if number not in self._buckets:
+            expected = tree.child(self._node(number // tree.FANOUT), number % tree.FANOUT)
+            found = self._store.bucket(number)
+            if tree.bucket_digest(number, found) != expected:
+                raise errors.VaultTamperedError(what=f"bucket {number} of the tree is not the signed one")
+            self._buckets[number] = dict(found)
+        return self._buckets[number]
+
+    def group(self, name: str) -> dict[tuple[str, str], Row]:
+        """The records of a group by (kind, id); empty if it is proved absent.
+
+        Raises:
+            VaultTamperedError: A record was changed, added or removed.
+        """
+        if name not in self._groups:
+            expected = self._bucket(tree.bucket_of(name)).get(name)
+            rows = self._store.group(name)
+            for row in rows:
+                if record.group_of(row.kind, row.id) != name or row.digest != record.record_digest(*row[:3]):
+                    raise errors.VaultTamperedError(what=f"{row.kind} {row.id} is not the signed one")
+            found = tree.group_digest(name, ((row.kind, row.id, row.digest) for row in rows)) if rows else None
+            if found != expected:
+                raise errors.VaultTamperedError(what=f"the records of {name} are not the signed ones")
+            self._groups[name] = {(row.kind, row.id): row for row in rows}
+        return self._groups[name]
+
+    def one(self, group: str, kind: str, record_id: str, shape: type[R]) -> R:
+        """One record that must be there.
+
+        Raises:
+            VaultTamperedError: It is not.
+        """
+        row = self.group(group).get((kind, record_id))
+        if row is None:
+            raise errors.VaultTamperedError(what=f"{kind} {record_id} is missing")
+        return record.decode(row.body, shape)
+
+    # -- what the vault holds ------------------------------------------------------------------------------------------
+
+    def key(self, key_id: str) -> KeyGroup | None:
+        """A key with its versions and shares, or None."""
+        rows = self.group(f"key/{key_id}").values()
+        if not rows:
+            return None
+        versions = [record.decode(row.body, VersionRecord) for row in rows if row.kind == "version"]
+        shares = [record.decode(row.body, ShareRecord) for row in rows if row.kind == "share"]
+        return KeyGroup(
+            self.one(f"key/{key_id}", "key", key_id, KeyRecord),
+            {version.number: version for version in versions},
+            {share.principal: share for share in shares},
+        )
+
+    def alias(self, name: str) -> AliasRecord | None:
+        """An alias (`name` with its prefix), or None."""
+        return self.one(name, "alias", name, AliasRecord) if self.group(name) else None
+
+    def principal(self, name: str) -> PrincipalRecord | None:
+        """A principal, or None."""
+        group = f"principal/{name}"
+        return self.one(group, "principal", name, PrincipalRecord) if self.group(group) else None
+
+    def vault_secret(self, principal: str) -> VaultSecretRecord:
+        """The vault's secret as sealed to one root."""
+        return self.one("vault", "vault-secret", principal, VaultSecretRecord)
+
+    def group_names(self, prefix: str, after: tuple[int, str]) -> Iterator[tuple[int, str]]:
+        """(bucket, name) of the groups whose name starts with `prefix`, proved complete, in the order of the tree.
+
+        Args:
+            prefix: Such as "key/".
+            after: Where to start: the pair given last, or (0, "").
+        """
+        first, name = after
+        for bucket in range(first, tree.BUCKETS):
+            if not self._is_empty(bucket):
+                for group in sorted(self._bucket(bucket)):
+                    if group.startswith(prefix) and (bucket > first or group > name):
+                        yield bucket, group
+
+    def _is_empty(self, bucket: int) -> bool:
+        return tree.child(self._node(bucket // tree.FANOUT), bucket % tree.FANOUT) == tree.EMPTY

@@ -1,0 +1,144 @@
+"""An unlocked identity at work in a vault: it reads, uses and changes.
+
+Implements docs/spec/vault.md, "Changing" and "Using". Every use and every change ends in a signed line of the log, and
+its result leaves only after that line is durable. No lock is held while anything is derived, asked or read from a user.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from kmscli import errors
+from kmscli.formats import auditline
+from kmscli.formats.head import Head
+from kmscli.storage.lock import vault_lock
+from kmscli.storage.paths import pin_file
+from kmscli.vault import pin
+from kmscli.vault.draft import Draft
+from kmscli.vault.folder import Vault
+from kmscli.vault.journal import Actor, Journal, State
+from kmscli.vault.slots import Opened
+from kmscli.vault.snapshot import Snapshot
+
+T = TypeVar("T")
+Event = dict[str, Any]
+
+
+class Session:
+    """A principal, unlocked.
+
+    Attributes:
+        vault: The vault.
+        principal: The principal's name.
+        identity: Its keys.
+        opened: What the slot gave: identity, vault id and root fingerprint.
+        pin: What this user saw of the vault before; read before any state is.
+    """
+
+    def __init__(self, vault: Vault, principal: str, opened: Opened) -> None:
+        """Start a session; made by `unlock`."""
+        self.vault = vault
+        self.principal = principal
+        self.opened = opened
+        self.identity = opened.identity
+        self._pin_path = pin_file(opened.vault_id)
+        self.pin = pin.load(self._pin_path)
+
+    def _snapshot(self) -> Snapshot:
+        snapshot = Snapshot(self.vault.store, self.opened.fingerprint)
+        if snapshot.head.vault_id != self.opened.vault_id:
+            raise errors.VaultTamperedError(what="the slot belongs to another vault")
+        if self.pin:
+            pin.check_state(self.pin, self._pin_path, snapshot)
+        known = snapshot.principal(self.principal)
+        if known is None:
+            raise errors.PrincipalNotFoundError(principal=self.principal)
+        if (known.sign, known.seal) != (self.identity.sign_public, self.identity.seal_public):
+            raise errors.VaultTamperedError(what=f"the slot does not hold the identity of {self.principal}")
+        return snapshot
+
+    @contextmanager
+    def read(self) -> Iterator[Snapshot]:
+        """One proved state for all reads within. Never take the vault's lock inside."""
+        with self.vault.store.snapshot():
+            yield self._snapshot()
+
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        """Hold the vault's lock, with the log whole and the state proved."""
+        with vault_lock(self.vault.paths.lock, timeout=self.vault.lock_timeout):
+            with self.read() as snapshot:
+                latest = self.vault.store.latest_line()
+            actor = Actor(self.principal, self.identity)
+            yield Journal(self.vault, actor, snapshot, latest=latest, seen=self.pin)
+
+    @contextmanager
+    def edit(self) -> Iterator[Draft]:
+        """A change: what is put into the draft becomes durable at the end, all of it or nothing.
+
+        The caller sets `draft.event` to what the audit line says. An exception leaves the disk untouched.
+
+        Raises:
+            KmsError: As reading and writing do; after AuditUnavailableError the change may be durable, and the next
+                command completes the log.
+        """
+        with self.journal() as journal:
+            with self.vault.store.change():
+                draft = Draft(self.vault.store, journal.state.root, now=journal.now)
+                yield draft
+                line = self._seal(journal, draft)
+            journal.append(line)
+            with self.read() as after:
+                journal.save_pin(after)
+
+    def _seal(self, journal: Journal, draft: Draft) -> bytes:
+        root, changes = draft.seal()
+        if not changes:
+            return journal.compose(draft.event, journal.state)
+        before = journal.snapshot.head
+        line = journal.compose(draft.event, State(before.vault_id, before.generation + 1, root), changes)
+        after = Head(
+            vault_id=before.vault_id,
+            generation=before.generation + 1,
+            root=root,
+            seq=journal.next_seq,
+            line=auditline.digest(line),
+            author=self.principal,
+            roots=before.roots,
+        )
+        draft.conclude(after, self.identity, line)
+        return line
+
+    def use(self, evaluate: Callable[[Snapshot], tuple[T, Event]]) -> T:
+        """A use of keys: evaluated without the lock, written down, then released.
+
+        Args:
+            evaluate: Gives the result and what the audit line says; run again if the vault changed meanwhile.
+        """
+        with self.read() as snapshot:
+            generation = snapshot.head.generation
+            result, event = evaluate(snapshot)
+        with self.journal() as journal:
+            if journal.snapshot.head.generation != generation:
+                with self.read() as snapshot:
+                    result, event = evaluate(snapshot)
+            journal.write(event)
+            journal.save_pin(journal.snapshot)
+        return result
+
+    def note(self, event: Event) -> None:
+        """Write down what was refused or failed."""
+        with self.journal() as journal:
+            journal.write(event)
+            journal.save_pin(journal.snapshot)
+
+    @contextmanager
+    def edit_slots(self, event: Event) -> Iterator[None]:
+        """A change of slots, which need no root: rows and line become durable together."""
+        with self.journal() as journal:
+            with self.vault.store.change():
+                yield
+                line = journal.compose(event, journal.state)
+                self.vault.store.put_latest_line(line)
+            journal.append(line)
+            journal.save_pin(journal.snapshot)

@@ -1,0 +1,79 @@
+"""Unlocking: from a secret to the identity of a principal.
+
+Implements docs/spec/vault.md, "Slots". The secret is asked for once, outside every lock; derivations queue.
+"""
+
+from collections.abc import Callable
+
+from kmscli import errors
+from kmscli.formats.slot import Slot
+from kmscli.storage import segments
+from kmscli.storage.lock import derivation_queue
+from kmscli.vault.folder import Vault
+from kmscli.vault.secrets import Secret
+from kmscli.vault.session import Session
+from kmscli.vault.slots import Opened, open_slot
+
+
+def unlock(vault: Vault, name: str | None, ask: Callable[[str], Secret]) -> Session:
+    """Unlock the identity of a principal.
+
+    Args:
+        vault: The vault.
+        name: The principal; None = the only one.
+        ask: Gives the secret for a principal's name; called once, outside every lock.
+
+    Raises:
+        LockedError: There are several principals, and none was named.
+        PrincipalNotFoundError: The principal has no slot here.
+        WrongSecretError: No slot opens with the secret.
+        VaultTamperedError: A slot that might have opened is damaged, or opens to another vault.
+    """
+    principal = choose_principal(vault, name)
+    secret = ask(principal)
+    return Session(vault, principal, _open_any(vault, principal, secret)[1])
+
+
+def find_slot(vault: Vault, principal: str, secret: Secret) -> Slot:
+    """The slot of `principal` that opens with `secret`; errors as for `unlock`."""
+    return _open_any(vault, principal, secret)[0]
+
+
+def choose_principal(vault: Vault, name: str | None) -> str:
+    """Who acts: `name`, or the only principal that has a slot; errors as for `unlock`."""
+    found, damaged = vault.slots()
+    names = sorted({slot.principal for slot in found})
+    if name in names:
+        return name
+    if damaged:
+        raise damaged[0]
+    if name is not None:
+        raise errors.PrincipalNotFoundError(principal=name)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise errors.VaultTamperedError(what="it has no slot")
+    raise errors.LockedError(
+        problem=f"this vault has {len(names)} principals, and none was chosen",
+        hint="choose who acts with --principal or KMS_PRINCIPAL",
+    )
+
+
+def _open_any(vault: Vault, principal: str, secret: Secret) -> tuple[Slot, Opened]:
+    found, damaged = vault.slots()
+    mine = [slot for slot in found if slot.principal == principal]
+    for slot in mine:
+        if opened := _open(vault, slot, secret):
+            return slot, opened
+    if damaged:
+        raise damaged[0]
+    segments.count_failure(vault.paths.unlock_failures)
+    hint = None if any(slot.kind == secret.kind for slot in mine) else f"{principal} has no {secret.kind} slot"
+    raise errors.WrongSecretError(kind=secret.kind, principal=principal, hint=hint)
+
+
+def _open(vault: Vault, slot: Slot, secret: Secret) -> Opened | None:
+    if slot.kind != secret.kind or slot.kdf is None:
+        return open_slot(slot, secret)
+    with derivation_queue(vault.paths.lock, timeout=vault.lock_timeout):
+        return open_slot(slot, secret)
