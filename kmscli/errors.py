@@ -52,6 +52,7 @@ class KmsError(Exception):
         http_status: What an endpoint answers with.
         text: Template of the sentence; filled with the keyword data of the constructor.
         advice: Template of the hint ("" = none); filled with the same data.
+        audited: Whether a line can still tell of it: not when lock, vault or log themselves failed.
     """
 
     code: ClassVar[str] = "KMSInternalException"
@@ -59,6 +60,7 @@ class KmsError(Exception):
     http_status: ClassVar[int] = 400
     text: ClassVar[str] = "an internal error happened"
     advice: ClassVar[str] = ""
+    audited: ClassVar[bool] = True
 
     def __init__(self, *, hint: str | None = None, **data: object) -> None:
         """Fill the class's templates.
@@ -89,6 +91,7 @@ class InputOutputError(KmsError):
 
     code = "InputOutputError"
     http_status = 500
+    audited = False
     text = "{path}: {reason}"
 
 
@@ -204,6 +207,7 @@ class LockTimeoutError(KmsError):
     code = "LockTimeout"
     exit_code = 11
     http_status = 503
+    audited = False
     text = "the vault stayed locked by another process for {seconds:g} seconds"
     advice = "try again, or wait longer with --lock-timeout"
 
@@ -344,7 +348,7 @@ class AccessDeniedError(KmsError):
 
     code = "AccessDeniedException"
     exit_code = 30
-    text = "{principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
+    text = "User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
 
 
 class UnknownCiphertextKeyError(KmsError):
@@ -403,6 +407,7 @@ class VaultTamperedError(KmsError):
     code = "VaultTampered"
     exit_code = 50
     http_status = 500
+    audited = False
     text = "the vault is damaged or was tampered with: {what}"
     advice = "use no copy of it as it is; restore a backup and compare the root fingerprint"
 
@@ -425,6 +430,7 @@ class UnsafeVaultError(KmsError):
     code = "UnsafeVault"
     exit_code = 50
     http_status = 500
+    audited = False
     text = "{path}: {problem}"
 
 
@@ -434,6 +440,7 @@ class AuditTamperedError(KmsError):
     code = "AuditTampered"
     exit_code = 51
     http_status = 500
+    audited = False
     text = "the audit log was tampered with: {what}"
     advice = "`kms audit verify` names the first bad line; keep the log as it is for whoever investigates"
 
@@ -444,6 +451,7 @@ class AuditUnavailableError(KmsError):
     code = "AuditUnavailable"
     exit_code = 52
     http_status = 503
+    audited = False
     text = "the audit log could not be {action}: {reason}"
     advice = "without its audit line no operation gives a result"
 
@@ -454,6 +462,7 @@ class RollbackError(KmsError):
     code = "Rollback"
     exit_code = 53
     http_status = 500
+    audited = False
     text = "the vault went back in time: {what}"
     advice = "if you restored a backup on purpose, remove {pin} and run the command again"
 
@@ -464,6 +473,7 @@ class ClockError(KmsError):
     code = "ClockWentBack"
     exit_code = 53
     http_status = 500
+    audited = False
     text = "the clock is {seconds:.0f} seconds behind the last audit line"
     advice = "set the clock; kms refuses to work with one that could revive what has expired"
 

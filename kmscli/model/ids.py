@@ -40,8 +40,8 @@ class KeyRef(NamedTuple):
     alias: str | None
 
 
-def new_key_id(rng: Callable[[int], bytes]) -> str:
-    """A fresh key id: a random UUID (RFC 9562 version 4)."""
+def new_uuid(rng: Callable[[int], bytes]) -> str:
+    """A random UUID (RFC 9562 version 4): a key id, an event id."""
     raw = bytearray(rng(16))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
@@ -105,8 +105,13 @@ def check_new_alias(alias: str) -> None:
     """
     if not alias.startswith(ALIAS_PREFIX):
         raise errors.InvalidAliasNameError(
-            problem='Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms',
+            problem='Alias must start with the prefix "alias/"',
             hint=f"did you mean {ALIAS_PREFIX}{alias}?",
+        )
+    if alias.startswith(MANAGED_ALIAS_PREFIX):
+        raise errors.InvalidAliasNameError(
+            problem=f"{alias}: names that start with {MANAGED_ALIAS_PREFIX} are kept for keys that kms manages",
+            hint=f"choose a name outside {MANAGED_ALIAS_PREFIX}",
         )
     if len(alias) > limits.ALIAS_NAME_MAX or _ALIAS.fullmatch(alias) is None:
         raise errors.InvalidAliasNameError(

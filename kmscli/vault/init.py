@@ -77,8 +77,8 @@ def init(plan: Plan, event: dict[str, Any], *, clock: Callable[[], datetime], rn
         FileExistsAlreadyError: The keyfile exists.
         InputOutputError: It cannot be written; nothing is left.
     """
+    check(plan)
     target = Path(os.path.realpath(plan.folder))
-    _refuse_existing(plan, target)
     with files.io_errors(plan.folder):
         files.make_folders(target.parent)
         refuse_network(target.parent)
@@ -89,7 +89,14 @@ def init(plan: Plan, event: dict[str, Any], *, clock: Callable[[], datetime], rn
     return _build(plan, event, building, target, clock=clock, rng=rng)
 
 
-def _refuse_existing(plan: Plan, target: Path) -> None:
+def check(plan: Plan) -> None:
+    """Refuse what is there already.
+
+    Raises:
+        VaultExistsError: Something is in the vault's place.
+        FileExistsAlreadyError: The keyfile exists, and no interrupted init made it.
+    """
+    target = Path(os.path.realpath(plan.folder))
     if os.path.lexists(VaultPaths(target).database):
         raise errors.VaultExistsError(path=plan.folder, what=" and is a vault")
     if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):

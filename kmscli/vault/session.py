@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from kmscli import errors
 from kmscli.formats import auditline
 from kmscli.formats.head import Head
+from kmscli.formats.record import RootKey
 from kmscli.storage.lock import vault_lock
 from kmscli.storage.paths import pin_file
 from kmscli.vault import pin
@@ -43,6 +44,7 @@ class Session:
         self.identity = opened.identity
         self._pin_path = pin_file(opened.vault_id)
         self.pin = pin.load(self._pin_path)
+        self._roots: tuple[RootKey, ...] = ()
 
     def _snapshot(self) -> Snapshot:
         snapshot = Snapshot(self.vault.store, self.opened.fingerprint)
@@ -55,7 +57,13 @@ class Session:
             raise errors.PrincipalNotFoundError(principal=self.principal)
         if (known.sign, known.seal) != (self.identity.sign_public, self.identity.seal_public):
             raise errors.VaultTamperedError(what=f"the slot does not hold the identity of {self.principal}")
+        self._roots = snapshot.roots.roots
         return snapshot
+
+    @property
+    def roots(self) -> tuple[RootKey, ...]:
+        """The roots in force, in the newest state that was read."""
+        return self._roots
 
     @contextmanager
     def read(self) -> Iterator[Snapshot]:

@@ -1,0 +1,98 @@
+"""How an operation runs: validate, authorise, act, audit, release, in this order for every caller.
+
+Whatever it ends in, success, denial or failure, a signed line tells of it before anything is released. Only where lock,
+vault or log themselves fail is there no line, and then there is no result either.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeVar
+
+from kmscli import errors
+from kmscli.service import events, operations, validate
+from kmscli.service.context import Call, Change, Context
+from kmscli.service.shapes import Request, Response
+from kmscli.vault.records import Records
+
+R = TypeVar("R", bound=Response)
+
+
+def perform(context: Context, name: str, members: Mapping[str, object]) -> Response:
+    """Run one operation of the table.
+
+    Args:
+        context: Who acts.
+        name: AWS's name of the operation.
+        members: The request's members under AWS's names; bytes as bytes or as base64 text.
+
+    Returns:
+        The answer; its audit line is durable.
+
+    Raises:
+        KmsError: As the operation documents.
+    """
+    operation = operations.load(name)
+    with Recorded(context, name, read_only=not operation.row.changes) as recorded:
+        request = validate.decode(operation.request, members)
+        recorded.parameters = events.loggable(request)
+        handler: Callable[[Any, Request], Response] = operation.handler
+        if operation.row.changes:
+            return recorded.change(lambda change: handler(change, request))
+        return recorded.use(lambda call: handler(call, request))
+
+
+class Recorded:
+    """One run of an operation; a KmsError that ends its `with` block is written down.
+
+    Attributes:
+        parameters: What the line tells of the request.
+    """
+
+    def __init__(self, context: Context, name: str, *, read_only: bool) -> None:
+        """Begin a run of the operation `name`."""
+        self._context = context
+        self._name = name
+        self._read_only = read_only
+        self._touched: list[str] = []
+        self.parameters: Mapping[str, Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, errors.KmsError):
+            error = errors.InternalError(what=type(error).__name__)
+        if isinstance(error, errors.KmsError) and error.audited:
+            with self._context.session.read() as snapshot:
+                refusal = self._event(snapshot, error=error)
+            self._context.session.note(refusal)
+
+    def _event(
+        self, records: Records, *, answer: Mapping[str, Any] | None = None, error: errors.KmsError | None = None
+    ) -> dict[str, Any]:
+        return events.event(
+            self._name,
+            self._context.session.principal,
+            records.place,
+            self._context.rng,
+            read_only=self._read_only,
+            outcome=events.Outcome(self.parameters, answer, self._touched, error),
+        )
+
+    def use(self, act: Callable[[Call], R]) -> R:
+        """Use keys; `act` may run twice, when the vault changed under it."""
+
+        def evaluate(records: Records) -> tuple[R, dict[str, Any]]:
+            call = Call(self._context, self._name, records)
+            self._touched = call.touched
+            return act(call), self._event(records)
+
+        return self._context.session.use(evaluate)
+
+    def change(self, act: Callable[[Change], R]) -> R:
+        """Write records: all that `act` put into the draft, or nothing."""
+        with self._context.session.edit() as draft:
+            change = Change(self._context, self._name, draft)
+            self._touched = change.touched
+            answer = act(change)
+            draft.event = self._event(draft, answer=events.loggable(answer))
+        return answer

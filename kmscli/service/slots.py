@@ -1,0 +1,179 @@
+"""Slots of a principal: listed by anybody, changed by the principal itself, always with a line in the audit log."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kmscli import errors
+from kmscli.formats import keyfile as keyfiles
+from kmscli.formats import slot as formats
+from kmscli.formats.slot import Slot
+from kmscli.model import limits
+from kmscli.service import events
+from kmscli.service.context import Context
+from kmscli.service.shapes import Response
+from kmscli.service.vaults import check_label
+from kmscli.storage import files
+from kmscli.vault import slots
+from kmscli.vault.folder import Vault
+from kmscli.vault.secrets import Secret
+from kmscli.vault.unlock import choose_principal, find_slot
+
+
+class SlotEntry(Response, frozen=True, kw_only=True):
+    """One slot, without anything secret."""
+
+    slot_id: str
+    principal: str
+    label: str
+    kind: str
+    creation_date: datetime
+    kdf_memory_mib: int | None = None
+
+
+class SlotList(Response, frozen=True, kw_only=True):
+    """All slots of a vault; damaged ones are only counted."""
+
+    slots: list[SlotEntry]
+    damaged_slots: int
+
+
+class SlotResponse(Response, frozen=True, kw_only=True):
+    """The slot that was made, changed, removed or found."""
+
+    slot: SlotEntry
+
+
+NewSecret = Secret | Path
+"""What opens a new slot: a secret, or the path of a keyfile to make."""
+
+
+def list_slots(vault: Vault) -> SlotList:
+    """The slots of every principal."""
+    good, damaged = vault.slots()
+    return SlotList(slots=[_entry(slot) for slot in good], damaged_slots=len(damaged))
+
+
+def test_slot(vault: Vault, principal: str | None, ask: Callable[[str], Secret]) -> SlotResponse:
+    """Which slot opens with the secret that `ask` gives.
+
+    Raises:
+        KmsError: As unlocking does.
+    """
+    name = choose_principal(vault, principal)
+    return SlotResponse(slot=_entry(find_slot(vault, name, ask(name))))
+
+
+def add_slot(context: Context, new: NewSecret, label: str) -> SlotResponse:
+    """Give the acting principal one more way to unlock.
+
+    Raises:
+        KmsError: SlotRuleError for a label in use or too many slots, FileExistsAlreadyError for a keyfile.
+    """
+    check_label(label)
+    mine = _mine(context)
+    if any(slot.label == label for slot in mine):
+        raise errors.SlotRuleError(problem=f"a slot labelled {label} exists", hint="choose another label")
+    if len(mine) >= limits.SLOTS_PER_PRINCIPAL:
+        raise errors.SlotRuleError(
+            problem=f"a principal has at most {limits.SLOTS_PER_PRINCIPAL} slots", hint="remove one first"
+        )
+    return _write(context, "AddSlot", new, label, replaces=None)
+
+
+def change_slot(context: Context, named: str | None, new: NewSecret) -> SlotResponse:
+    """Give a slot another secret; its label stays. It does not make old copies of the vault forget the old one.
+
+    Args:
+        context: Who acts.
+        named: The slot's id or label; None = the only slot.
+        new: The new secret.
+
+    Raises:
+        KmsError: SlotNotFoundError, SlotRuleError when several slots could be meant.
+    """
+    old = _find(context, named)
+    return _write(context, "ChangeSlot", new, old.label, replaces=old)
+
+
+def remove_slot(context: Context, named: str) -> SlotResponse:
+    """Remove a slot of the acting principal; the last one stays.
+
+    Raises:
+        KmsError: SlotNotFoundError, SlotRuleError for the last slot.
+    """
+    old = _find(context, named)
+    store = context.session.vault.store
+    with context.session.edit_slots(_event(context, "RemoveSlot", old)):
+        if len(_mine(context)) == 1:
+            raise errors.SlotRuleError(
+                problem="the last slot of a principal cannot be removed", hint="add another slot first"
+            )
+        store.delete_slot(old.slot_id)
+    return SlotResponse(slot=_entry(old))
+
+
+def find(context: Context, named: str | None) -> SlotEntry:
+    """The slot of the acting principal that is meant, before anything is asked or done; errors as `change_slot`."""
+    return _entry(_find(context, named))
+
+
+def _mine(context: Context) -> list[Slot]:
+    good, _ = context.session.vault.slots()
+    return [slot for slot in good if slot.principal == context.session.principal]
+
+
+def _find(context: Context, named: str | None) -> Slot:
+    mine = _mine(context)
+    if named is None and len(mine) > 1:
+        raise errors.SlotRuleError(
+            problem=f"{context.session.principal} has {len(mine)} slots", hint="name one by its id or label"
+        )
+    found = [slot for slot in mine if named in (None, slot.slot_id, slot.label)]
+    if not found:
+        raise errors.SlotNotFoundError(slot=named)
+    return found[0]
+
+
+def _write(context: Context, name: str, new: NewSecret, label: str, *, replaces: Slot | None) -> SlotResponse:
+    session = context.session
+    with session.read() as snapshot:
+        memory = max(snapshot.vault.kdf_memory_mib, session.vault.config.kdf_memory_mib)
+    raw = context.rng(keyfiles.SECRET_BYTES)
+    made = slots.make(
+        context.rng,
+        session.opened,
+        new if isinstance(new, Secret) else Secret("keyfile", raw),
+        principal=session.principal,
+        name=label,
+        memory_mib=memory,
+        now=session.vault.clock(),
+    )
+    if isinstance(new, Path):
+        files.create_private(new, keyfiles.encode(raw))
+    with session.edit_slots(_event(context, name, made)):
+        if replaces:
+            session.vault.store.delete_slot(replaces.slot_id)
+        session.vault.store.put_slot(made.slot_id, formats.encode(made))
+    return SlotResponse(slot=_entry(made))
+
+
+def _event(context: Context, name: str, slot: Slot) -> dict[str, Any]:
+    session = context.session
+    with session.read() as snapshot:
+        place = snapshot.place
+    parameters = {"slotId": slot.slot_id, "label": slot.label, "kind": slot.kind}
+    outcome = events.Outcome(parameters)
+    return events.event(name, session.principal, place, context.rng, read_only=False, outcome=outcome)
+
+
+def _entry(slot: Slot) -> SlotEntry:
+    return SlotEntry(
+        slot_id=slot.slot_id,
+        principal=slot.principal,
+        label=slot.label,
+        kind=slot.kind,
+        creation_date=slot.created,
+        kdf_memory_mib=slot.kdf.memory_kib // 1024 if slot.kdf else None,
+    )

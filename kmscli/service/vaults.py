@@ -1,0 +1,152 @@
+"""Creating a vault, and what can be said of one without a secret."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from kmscli import errors
+from kmscli.crypto import kdf
+from kmscli.model import ids, limits
+from kmscli.model.ids import Place
+from kmscli.service import events
+from kmscli.service.shapes import Response
+from kmscli.storage.paths import pin_file
+from kmscli.vault import init as vault_init
+from kmscli.vault import pin
+from kmscli.vault.folder import Vault
+from kmscli.vault.secrets import Secret
+from kmscli.vault.snapshot import Snapshot
+
+
+class InitRequest(NamedTuple):
+    """What `kms init` was asked for; `secret` is the first slot's, or None when `keyfile` names one to make."""
+
+    folder: Path
+    secret: Secret | None
+    keyfile: Path | None
+    principal: str = "admin"
+    region: str = ids.DEFAULT_REGION
+    account: str = ids.DEFAULT_ACCOUNT
+    kdf_memory_mib: int = kdf.DEFAULT_MEMORY_MIB
+    label: str = "first"
+
+
+class InitResponse(Response, frozen=True, kw_only=True):
+    """The new vault."""
+
+    vault: str
+    vault_id: str
+    principal: str
+    arn: str
+    root_fingerprint: str
+
+
+def check_init(request: InitRequest) -> None:
+    """Refuse what cannot become a vault, before anybody is asked for a passphrase.
+
+    Raises:
+        KmsError: ValidationException, or the vault or the keyfile exists.
+    """
+    vault_init.check(_plan(request))
+
+
+def init_vault(request: InitRequest, *, clock: Callable[[], datetime], rng: Callable[[int], bytes]) -> InitResponse:
+    """Create a vault, whole or not at all.
+
+    Raises:
+        KmsError: As `check_init`; InputOutputError, and then nothing is left.
+    """
+    plan = _plan(request)
+    parameters = {"region": request.region, "account": request.account, "principal": request.principal}
+    event = events.event(
+        "CreateVault", request.principal, plan.place, rng, read_only=False, outcome=events.Outcome(parameters)
+    )
+    made = vault_init.init(plan, event, clock=clock, rng=rng)
+    return InitResponse(
+        vault=str(request.folder),
+        vault_id=made.vault_id,
+        principal=request.principal,
+        arn=ids.user_arn(plan.place, request.principal),
+        root_fingerprint=made.fingerprint.hex(),
+    )
+
+
+def _plan(request: InitRequest) -> vault_init.Plan:
+    return vault_init.Plan(
+        folder=request.folder,
+        principal=ids.check_principal_name(request.principal),
+        place=ids.check_place(Place(request.account, request.region)),
+        kdf_memory_mib=kdf.check_memory(request.kdf_memory_mib),
+        secret=request.secret,
+        keyfile=request.keyfile,
+        label=check_label(request.label),
+    )
+
+
+def check_label(label: str) -> str:
+    """`label`, if it can stand on a slot.
+
+    Raises:
+        ValidationError: Empty, too long, or not printable.
+    """
+    if not 1 <= len(label) <= limits.SLOT_LABEL_MAX or not label.isprintable():
+        raise errors.ValidationError(
+            problem="the label of a slot takes 1 to 64 printable characters", hint="such as laptop, ci or safe"
+        )
+    return label
+
+
+class StatusResponse(Response, frozen=True, kw_only=True):
+    """A vault as anybody who can read its files sees it; its signatures are checked, its roots are taken as they are.
+
+    Attributes:
+        root_fingerprint: To be compared with what `kms init` printed.
+        seen_before: Whether this user used the vault and found the same roots then.
+    """
+
+    vault: str
+    vault_id: str
+    root_fingerprint: str
+    seen_before: bool
+    region: str
+    account: str
+    creation_date: datetime
+    generation: int
+    keys: int
+    aliases: int
+    principals: int
+    slots: int
+    damaged_slots: int
+    audit_lines: int
+
+
+def status(vault: Vault) -> StatusResponse:
+    """What can be said of a vault without a secret.
+
+    Raises:
+        KmsError: The vault is damaged, was tampered with, or went back in time.
+    """
+    good, damaged = vault.slots()
+    with vault.store.snapshot():
+        snapshot = Snapshot(vault.store, None)
+        path = pin_file(snapshot.head.vault_id)
+        seen = pin.load(path)
+        if seen:
+            pin.check_state(seen, path, snapshot)
+        return StatusResponse(
+            vault=str(vault.paths.folder),
+            vault_id=snapshot.head.vault_id,
+            root_fingerprint=snapshot.fingerprint.hex(),
+            seen_before=seen is not None,
+            region=snapshot.place.region,
+            account=snapshot.place.account,
+            creation_date=snapshot.vault.created,
+            generation=snapshot.head.generation,
+            keys=vault.store.count("key/"),
+            aliases=vault.store.count("alias/"),
+            principals=vault.store.count("principal/"),
+            slots=len(good),
+            damaged_slots=len(damaged),
+            audit_lines=vault.log.tail().seq,
+        )
