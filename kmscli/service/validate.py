@@ -1,0 +1,198 @@
+"""Turns the members of a request into its struct, or says in AWS's words all that is wrong with them.
+
+Every constraint is checked before anything is refused, as the service does it, so one error names them all. Bytes never
+appear in a text, and long values are cut. Source of the texts: answers of the service ("1 validation error detected:
+Value ... at ... failed to satisfy constraint: ...").
+"""
+
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import msgspec
+
+from kmscli import errors
+from kmscli.service.members import Kind, Member, Shape, members
+from kmscli.service.shapes import Request
+
+R = TypeVar("R", bound=Request)
+
+_SHOWN_MAX = 256
+_PYTHON: dict[Kind, tuple[type, ...]] = {
+    "string": (str,),
+    "enum": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "blob": (bytes, str),
+    "list": (list, tuple),
+    "map": (Mapping,),
+    "structure": (Mapping,),
+}
+_ARTICLES: dict[Kind, str] = {kind: f"{'an' if kind[0] in 'aei' else 'a'} {kind}" for kind in _PYTHON}
+
+
+def decode(shape: type[R], values: Mapping[str, object]) -> R:
+    """The request that the members make.
+
+    Args:
+        shape: The struct of the request.
+        values: Its members under AWS's names; a blob is bytes, or text in base64.
+
+    Raises:
+        ValidationError: One or more constraints do not hold; the text names each.
+    """
+    check = _Check()
+    clean = check.structure(shape, values, "")
+    if check.faults:
+        count = len(check.faults)
+        found = "1 validation error detected" if count == 1 else f"{count} validation errors detected"
+        raise errors.ValidationError(problem=f"{found}: {'; '.join(check.faults)}", hint=check.hint)
+    return msgspec.convert(clean, shape, builtin_types=(bytes,))
+
+
+def failed(value: str, path: str, constraint: str) -> str:
+    """AWS's sentence for one broken constraint."""
+    return f"Value {value} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+class _Check:
+    """One walk through a request.
+
+    Attributes:
+        faults: A sentence for each broken constraint, in the order of the members.
+        hint: What the first fault that knows one would have the user do.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.hint = ""
+
+    def structure(self, struct: type[msgspec.Struct], values: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Check the members of a structure; what comes back is whole only if no fault was found."""
+        clean = {}
+        known = members(struct)
+        for member in known:
+            value = values.get(member.name)
+            if value is not None:
+                clean[member.name] = self.value(member.shape, value, path + _camel(member.name))
+            elif member.required:
+                self._fault("null", path + _camel(member.name), "Member must not be null")
+        for name in values.keys() - {member.name for member in known}:
+            self._unknown(name, known, path)
+        return clean
+
+    def _unknown(self, name: object, known: tuple[Member, ...], path: str) -> None:
+        names = [member.name for member in known]
+        self.faults.append(f"Member '{path}{_cut(str(name))}' is not one of: [{', '.join(names)}]")
+        close = get_close_matches(str(name), names, n=1)
+        self.hint = self.hint or (f"did you mean {close[0]}?" if close else "")
+
+    def value(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: ANN401 - the values of a request
+        """Check one value and what is in it."""
+        if not _is_of(shape.kind, value):
+            self._fault(_shown(shape.kind, value), path, f"Member must be {_ARTICLES[shape.kind]}")
+            return value
+        if shape.kind == "blob" and isinstance(value, str):
+            value = self._decoded(value, path)
+        for constraint in _broken(shape, value):
+            self._fault(_shown(shape.kind, value), path, constraint)
+        return self._inner(shape, value, path)
+
+    def _decoded(self, text: str, path: str) -> bytes:
+        blob = _from_base64(text)
+        if blob is None:
+            self._fault("'<bytes>'", path, "Member must be base64")
+            self.hint = self.hint or "give base64, or name a file of bytes with fileb://"
+            return b"?"
+        return blob
+
+    def _inner(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: ANN401 - the values of a request
+        if shape.kind == "structure" and shape.struct is not None:
+            return self.structure(shape.struct, value, f"{path}.")
+        if shape.item is None:
+            return value
+        if shape.kind == "map":
+            return {self._map_key(name, path): self.value(shape.item, inner, path) for name, inner in value.items()}
+        if shape.item.kind == "structure":
+            return [self.value(shape.item, inner, f"{path}.{n}.member") for n, inner in enumerate(value, 1)]
+        return self._items(shape.item, value, path)
+
+    def _map_key(self, name: object, path: str) -> object:
+        if not _is_of("string", name):
+            self._fault(_shown("map", name), path, "Map keys must satisfy constraint: [Member must be a string]")
+        return name
+
+    def _items(self, item: Shape, values: list[Any], path: str) -> list[Any]:
+        inner = _Check()
+        clean = [inner.value(item, value, path) for value in values]
+        marks = dict.fromkeys(fault.split("constraint: ", 1)[1] for fault in inner.faults)
+        if marks:
+            self._fault(_shown("list", values), path, f"Member must satisfy constraint: [{', '.join(marks)}]")
+        return clean
+
+    def _fault(self, value: str, path: str, constraint: str) -> None:
+        self.faults.append(failed(value, path, constraint))
+
+
+def _from_base64(text: str) -> bytes | None:
+    try:
+        blob = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # binascii.Error, or characters outside ASCII
+        return None
+    # strict_mode passes surplus padding and stray bits; there is one base64 of some bytes, and any other is a mistake.
+    return blob if binascii.b2a_base64(blob, newline=False).decode() == text else None
+
+
+def _is_of(kind: Kind, value: object) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, str) and not _is_unicode(value):
+        return False
+    return isinstance(value, _PYTHON[kind])
+
+
+def _is_unicode(text: str) -> bool:
+    # A lone surrogate is no character: it comes from bytes of a command line, or from \ud800 in JSON.
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _broken(shape: Shape, value: Any) -> Iterator[str]:  # noqa: ANN401 - the values of a request
+    size = len(value) if hasattr(value, "__len__") else 0
+    if shape.min_length is not None and size < shape.min_length:
+        yield f"Member must have length greater than or equal to {shape.min_length}"
+    if shape.max_length is not None and size > shape.max_length:
+        yield f"Member must have length less than or equal to {shape.max_length}"
+    if shape.pattern is not None and re.fullmatch(shape.pattern, value) is None:
+        yield f"Member must satisfy regular expression pattern: {shape.pattern}"
+    if shape.minimum is not None and value < shape.minimum:
+        yield f"Member must have value greater than or equal to {shape.minimum}"
+    if shape.maximum is not None and value > shape.maximum:
+        yield f"Member must have value less than or equal to {shape.maximum}"
+    if shape.choices and value not in shape.choices:
+        yield f"Member must satisfy enum value set: [{', '.join(shape.choices)}]"
+
+
+def _shown(kind: Kind, value: object) -> str:
+    if kind == "blob" or isinstance(value, bytes):
+        return "'<bytes>'"
+    if isinstance(value, list | tuple):
+        return f"'[{_cut(', '.join(_plain(item) for item in value))}]'"
+    return f"'{_cut(_plain(value))}'"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes | Mapping | list | tuple):
+        return f"<{type(value).__name__}>"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
+
+
+def _camel(name: str) -> str:
+    return name[:1].lower() + name[1:]
