@@ -13,6 +13,7 @@ from pathlib import Path
 from kmscli import errors
 
 PRIVATE = 0o600
+READ_ONLY_HINT = "a vault on a read-only disk can be looked at (`kms status`, `kms audit verify`), not used"
 _OTHERS = 0o077
 _SECRET_MAX = 64 * 1024
 

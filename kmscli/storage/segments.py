@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kmscli import errors
-from kmscli.storage.files import PRIVATE, check_private, io_errors, replace_file, write_all
+from kmscli.storage.files import PRIVATE, READ_ONLY_HINT, check_private, io_errors, replace_file, write_all
 
 _NAME = re.compile(r"([0-9]{8})\.jsonl")
 _CHUNK = 64 * 1024
@@ -135,7 +135,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "a vault on a read-only disk can be looked at, not used" if error.errno == errno.EROFS else ""
+        hint = READ_ONLY_HINT if error.errno == errno.EROFS else None
         raise errors.AuditUnavailableError(action="written", reason=f"{path}: {error.strerror}", hint=hint) from error
 
 

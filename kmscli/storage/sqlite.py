@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from kmscli import errors
-from kmscli.storage.files import PRIVATE, check_private, io_errors
+from kmscli.storage.files import PRIVATE, READ_ONLY_HINT, check_private, io_errors
 
 FORMAT = 1
 APPLICATION_ID = 0x4B4D5356
@@ -114,7 +114,9 @@ class Store:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return errors.LockTimeoutError(seconds=self._lock_timeout)
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        if code == sqlite3.SQLITE_READONLY:
+            return errors.AuditUnavailableError(action="written", reason="the vault is read-only", hint=READ_ONLY_HINT)
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
             return errors.InputOutputError(path=self._path, reason=str(error))
         return errors.VaultTamperedError(what=f"the database cannot be read ({error})")
 

@@ -62,7 +62,8 @@ class Vault:
         if not os.path.lexists(self.paths.database):
             raise errors.VaultNotFoundError(path=folder)
         with files.io_errors(folder):
-            files.check_private(folder, self.paths.folder.stat(), folder=True)
+            for inner in (self.paths.folder, self.paths.audit):
+                files.check_private(inner, inner.lstat(), folder=True)
             refuse_network(self.paths.folder)
         self.clock = clock
         self.rng = rng

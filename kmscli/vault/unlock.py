@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from kmscli import errors
 from kmscli.formats.slot import Slot
+from kmscli.model import limits
 from kmscli.storage import segments
 from kmscli.storage.lock import derivation_queue
 from kmscli.vault.folder import Vault
@@ -62,6 +63,9 @@ def choose_principal(vault: Vault, name: str | None) -> str:
 def _open_any(vault: Vault, principal: str, secret: Secret) -> tuple[Slot, Opened]:
     found, damaged = vault.slots()
     mine = [slot for slot in found if slot.principal == principal]
+    if len(mine) > limits.SLOTS_PER_PRINCIPAL:
+        # Each costs a derivation: slots that somebody added must not keep the holder waiting for ever.
+        raise errors.VaultTamperedError(what=f"{principal} has more slots than kms makes")
     for slot in mine:
         if opened := _open(vault, slot, secret):
             return slot, opened
