@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kmscli import errors
+from kmscli.audit import roots
 from kmscli.audit.log import EMPTY_LOG, AuditLog
 from kmscli.crypto import identity
 from kmscli.formats import auditline, keyfile, record, slot, tree
@@ -27,7 +28,7 @@ from kmscli.storage.lock import is_free, vault_lock
 from kmscli.storage.paths import VaultPaths
 from kmscli.storage.places import refuse_network
 from kmscli.storage.sqlite import Store
-from kmscli.vault import config, roots, shares, slots
+from kmscli.vault import config, shares, slots
 from kmscli.vault.draft import Draft
 from kmscli.vault.journal import Actor, State, compose
 from kmscli.vault.journal import Place as LinePlace

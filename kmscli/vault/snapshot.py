@@ -4,12 +4,12 @@ Implements docs/spec/vault.md, "Head" and "Roots". The head's signature is check
 """
 
 from kmscli import errors
+from kmscli.audit import roots
 from kmscli.crypto import identity
 from kmscli.formats import head as heads
 from kmscli.formats import record
 from kmscli.formats.head import Head
 from kmscli.storage.sqlite import Store
-from kmscli.vault import roots
 from kmscli.vault.records import Records
 
 

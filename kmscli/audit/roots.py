@@ -1,7 +1,7 @@
 """The roots of a vault: whose signature makes a change, and how that is known from one fingerprint.
 
 Implements docs/spec/vault.md, "Roots". Set 1 is what its fingerprint says; each later set is signed by a root of the
-set before. Pure: bytes in, a set or an error out.
+set before. Pure: bytes in, a set or an error out. It lies below the vault, because a log is verified without one.
 """
 
 from collections.abc import Sequence
