@@ -42,8 +42,6 @@ TRANSITIONS: dict[str, dict[KeyState, KeyState]] = {
 }
 """Operation -> state before -> state after. A state that is absent forbids the operation."""
 
-_WORDS = {_E: "enabled", _D: "disabled", _P: "pending deletion"}
-
 
 def next_state(operation: str, state: KeyState, *, arn: str, key_id: str) -> KeyState:
     """The state in which `operation` leaves a key that is in `state`.
@@ -61,7 +59,9 @@ def next_state(operation: str, state: KeyState, *, arn: str, key_id: str) -> Key
     after = TRANSITIONS[operation].get(state)
     if after is not None:
         return after
-    if state is KeyState.DISABLED and operation != "CancelKeyDeletion":
+    if operation == "CancelKeyDeletion":
+        raise errors.KeyStateError(arn=arn, state="not pending deletion")
+    if state is KeyState.DISABLED:
         raise errors.KeyDisabledError(arn=arn, key_id=key_id)
-    hint = f"`kms cancel-key-deletion --key-id {key_id}` keeps the key" if state is _P else ""
-    raise errors.KeyStateError(arn=arn, state=_WORDS[state], hint=hint)
+    hint = f"`kms cancel-key-deletion --key-id {key_id}` keeps the key"
+    raise errors.KeyStateError(arn=arn, state="pending deletion", hint=hint)
