@@ -4,7 +4,6 @@ Sources: RFC 5869 (HKDF; the expand step alone, since every input here is unifor
 recommended option: 64 MiB, 3 passes, 4 lanes).
 """
 
-import hmac
 from typing import NamedTuple
 
 from kmscli import errors
@@ -87,4 +86,6 @@ def expand(secret: bytes, info: bytes, length: int) -> bytes:
 
 def keyed_name(secret: bytes, data: bytes) -> str:
     """A name for `data` that tells nothing about it without `secret`: HMAC-SHA-256, 64 hex digits."""
+    import hmac
+
     return hmac.digest(secret, data, "sha256").hex()

@@ -7,7 +7,6 @@ lock. Order of locks: flock, then SQLite.
 
 import fcntl
 import os
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +74,7 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def _wait(take: Callable[[], None], timeout: float) -> None:
-    # A random pause spreads the waiters, so that none of many starves; it guards no secret.
+    # A random pause spreads the waiters, so that none of many starves.
     deadline = time.monotonic() + timeout
     pause = _FIRST_PAUSE
     while True:
@@ -86,5 +85,5 @@ def _wait(take: Callable[[], None], timeout: float) -> None:
                 raise errors.LockTimeoutError(seconds=timeout) from error
         else:
             return
-        time.sleep(pause * (0.5 + random.random()))  # noqa: S311
+        time.sleep(pause * (0.5 + os.urandom(1)[0] / 256))
         pause = min(pause * 2, _LONGEST_PAUSE)
