@@ -49,25 +49,32 @@ def check_memory(memory_mib: int) -> int:
 def stretch(passphrase: bytes, *, salt: bytes, cost: Cost) -> bytes:
     """32 bytes from a passphrase by Argon2id version 1.3.
 
-    The cost comes from a file that somebody may have changed, so its bounds are checked before memory is taken.
+    Salt and cost come from a file that somebody may have changed, so they are checked before memory is taken.
 
     Raises:
-        VaultTamperedError: The cost lies outside what kms ever writes.
+        VaultTamperedError: Salt or cost are not such as kms ever writes.
+        InputOutputError: The machine does not have the memory.
     """
     memory_ok = MIN_MEMORY_MIB * 1024 <= cost.memory_kib <= MAX_MEMORY_MIB * 1024
     if not memory_ok or not 1 <= cost.passes <= _MAX_PASSES or not 1 <= cost.lanes <= _MAX_LANES:
         raise errors.VaultTamperedError(what="a slot asks for a derivation cost that kms never writes")
+    if len(salt) != SALT_BYTES:
+        raise errors.VaultTamperedError(what="a slot has a salt of another length than kms writes")
+    from argon2.exceptions import HashingError
     from argon2.low_level import Type, hash_secret_raw
 
-    return hash_secret_raw(
-        passphrase,
-        salt,
-        time_cost=cost.passes,
-        memory_cost=cost.memory_kib,
-        parallelism=cost.lanes,
-        hash_len=SECRET_BYTES,
-        type=Type.ID,
-    )
+    try:
+        return hash_secret_raw(
+            passphrase,
+            salt,
+            time_cost=cost.passes,
+            memory_cost=cost.memory_kib,
+            parallelism=cost.lanes,
+            hash_len=SECRET_BYTES,
+            type=Type.ID,
+        )
+    except HashingError as error:
+        raise errors.InputOutputError(path="Argon2id", reason=str(error)) from error
 
 
 def expand(secret: bytes, info: bytes, length: int) -> bytes:

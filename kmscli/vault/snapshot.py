@@ -34,14 +34,14 @@ class Snapshot(Records):
         """
         self.head_body, signature = store.head()
         self.head = record.decode(self.head_body, Head)
-        super().__init__(store, self.head.root)
-        # The roots are read before they are proved, because they prove the head; the line after proves their group.
+        # The roots are read before they are proved, because they prove the head; `self.vault` proves their group.
         rows = [row for row in store.group("vault") if row.kind == "roots"]
         self.root_bodies = tuple(row.body for row in sorted(rows, key=lambda row: (len(row.id), row.id)))
         self.roots = roots.check_chain(self.root_bodies, trusted)
         self.fingerprint = roots.fingerprint(self.root_bodies[0])
         author = roots.root_key(self.roots, self.head.author)
         identity.verify(author.sign, heads.signed_bytes(self.head_body), signature)
+        super().__init__(store, self.head.root)
         vault_ids = {self.head.vault_id, self.roots.vault_id, self.vault.vault_id}
         if len(vault_ids) != 1 or self.head.roots != self.roots.number:
             raise errors.VaultTamperedError(what="head, roots and records belong to different vaults")
