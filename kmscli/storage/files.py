@@ -44,12 +44,18 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _temporary(path: Path, data: bytes, *, mode: int, durable: bool) -> Iterator[Path]:
+def _temporary(
+    path: Path, data: bytes, *, mode: int, durable: bool, owner: tuple[int, int] | None = None
+) -> Iterator[Path]:
     # Beside the target, so that one rename or link brings it into place; gone afterwards, whatever happened.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
+            # The bits asked for, whatever the umask; a new owner first, because a change of owner may clear some.
+            if owner is not None:
+                os.fchown(fd, *owner)
+            os.fchmod(fd, mode)
             write_all(fd, data)
             if durable:
                 os.fsync(fd)
@@ -73,7 +79,9 @@ def make_folders(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:
+def replace_file(
+    path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True, owner: tuple[int, int] | None = None
+) -> None:
     """Put `data` at `path`, whole or not at all.
 
     Args:
@@ -81,11 +89,12 @@ def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool 
         data: Its new content.
         mode: Its permission bits.
         durable: Whether file and name are synced; without it a crash may leave the old content, never a part.
+        owner: Its uid and gid; None = this process's.
 
     Raises:
         OSError: As the system says; the old file is untouched and no temporary one is left.
     """
-    with _temporary(path, data, mode=mode, durable=durable) as temporary:
+    with _temporary(path, data, mode=mode, durable=durable, owner=owner) as temporary:
         os.replace(temporary, path)
     if durable:
         sync_folder(path.parent)
@@ -115,7 +124,7 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
     Args:
         path: Where.
         data: All of it.
-        mode: Permission bits; None = what the umask leaves of those an old file has, else of 0666.
+        mode: Permission bits; None = bits and owner of an old file, where that is allowed, else 0600.
 
     Raises:
         InputOutputError: It cannot be written; an old file is untouched.
@@ -131,9 +140,12 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
         if found is not None and not stat.S_ISREG(found.st_mode):
             _write_through(target, data)
             return
-        if mode is None:
-            mode = stat.S_IMODE(found.st_mode) & 0o666 if found else PRIVATE
-        replace_file(target, data, mode=mode)
+        if mode is not None or found is None:
+            replace_file(target, data, mode=PRIVATE if mode is None else mode)
+            return
+        kept = stat.S_IMODE(found.st_mode) & 0o777
+        mine = (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())
+        replace_file(target, data, mode=kept, owner=None if mine or os.geteuid() else (found.st_uid, found.st_gid))
 
 
 def _write_through(path: Path, data: bytes) -> None:
