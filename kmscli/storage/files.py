@@ -5,6 +5,7 @@ synced too, and what fails leaves neither a changed file nor a temporary one.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ PRIVATE = 0o600
 READ_ONLY_HINT = "a vault on a read-only disk can be looked at (`kms status`, `kms audit verify`), not used"
 _OTHERS = 0o077
 _SECRET_MAX = 64 * 1024
+_DESCRIPTOR = re.compile(r"(?:/dev/|/proc/self/)(stdout|stderr|fd/[0-9]{1,9})")
 
 
 @contextmanager
@@ -118,8 +120,8 @@ def create_private(path: Path, data: bytes) -> None:
 def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a user's output file.
 
-    A regular file appears by rename when whole; a device or FIFO is written through; a link is followed, so that
-    `-o /dev/stdout` and a linked file do what people expect.
+    A regular file appears by rename when whole; a link to one is followed; a device or FIFO is written through, and a
+    name of an open descriptor (/dev/stdout, /dev/fd/3) means that descriptor, whatever it is open to.
 
     Args:
         path: Where.
@@ -130,6 +132,9 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
         InputOutputError: It cannot be written; an old file is untouched.
     """
     with io_errors(path):
+        if (number := _descriptor(path)) is not None:
+            write_all(number, data)
+            return
         target = Path(os.path.realpath(path))
         try:
             found = target.stat()
@@ -146,6 +151,13 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
         kept = stat.S_IMODE(found.st_mode) & 0o777
         mine = (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())
         replace_file(target, data, mode=kept, owner=None if mine or os.geteuid() else (found.st_uid, found.st_gid))
+
+
+def _descriptor(path: Path) -> int | None:
+    match = _DESCRIPTOR.fullmatch(os.fspath(path))
+    if match is None:
+        return None
+    return {"stdout": 1, "stderr": 2}.get(match[1]) or int(match[1].rpartition("/")[2])
 
 
 def _write_through(path: Path, data: bytes) -> None:
