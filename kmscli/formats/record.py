@@ -5,7 +5,7 @@ one rule that refuses duplicate keys, unknown fields, spaces, other spellings of
 surrogates alike. This module knows neither paths nor keys.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 import msgspec
@@ -176,7 +176,9 @@ def decode(body: bytes, shape: type[R]) -> R:
         value = msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise errors.VaultTamperedError(what=f"a {shape.__name__} cannot be read") from error
-    if _ENCODER.encode(value) != body:
+    # A time in another zone, or in none, would encode to itself.
+    in_utc = all(item.tzinfo is UTC for item in msgspec.structs.astuple(value) if isinstance(item, datetime))
+    if not in_utc or _ENCODER.encode(value) != body:
         raise errors.VaultTamperedError(what=f"a {shape.__name__} is not in its one encoding")
     return value
 
