@@ -1,0 +1,197 @@
+"""Verbs made from the table of operations: options, types and help come from the struct of the request.
+
+A verb turns its words into the members of AWS's request, once, and hands them to the service, which decides whether
+they are valid. `--cli-input-json` gives members too; options win over it. `encrypt` and `decrypt` have a byte mode too.
+"""
+
+from functools import partial
+from typing import Any
+
+from typer.core import TyperArgument, TyperOption
+
+from kmscli import errors
+from kmscli.cli import _bytes, _io, _pages, _values
+from kmscli.cli._render import Output
+from kmscli.cli._settings import Settings
+from kmscli.cli._verb import Verb, settings_of
+from kmscli.cli._verbs import Row, verb_of
+from kmscli.cli._work import unlocked
+from kmscli.service.dispatch import perform
+from kmscli.service.members import Member, members
+from kmscli.service.operations import Operation, load
+
+_SHORT = {"KeyId": ["-k"]}
+_CONTEXT = "EncryptionContext"
+_METAVARS = {"blob": "BYTES", "string": "TEXT", "integer": "NUMBER", "map": "MAP", "structure": "STRUCTURE"}
+
+
+class ApiVerb(Verb):
+    """The verb of one operation.
+
+    Attributes:
+        operation: The operation.
+        largest: The most items that one request of a list may ask for.
+    """
+
+    def __init__(self, name: str, row: Row) -> None:
+        """Make the verb from the operation's request."""
+        self.operation: Operation = load(row.operation)
+        found = members(self.operation.request)
+        self.byte_member = _bytes.MEMBERS.get(row.operation)
+        self.spread = self.byte_member is None
+        self.largest = next((int(m.shape.maximum or 0) for m in found if m.name == "Limit"), 0)
+        params: list[Any] = [_option(member) for member in found]
+        if any(member.name == _CONTEXT for member in found):
+            params.append(_plain("-c", "NAME=VALUE", "One pair of the encryption context; repeatable.", multiple=True))
+        if self.operation.row.pages:
+            params += _paging_options()
+        if self.byte_member:
+            params += [
+                TyperArgument(param_decls=["files"], nargs=-1, metavar="[IN]", help="The file; - or none is stdin."),
+                _plain("--out", "FILE", "Where the bytes go; - or none is stdout.", short="-o"),
+            ]
+        params += _input_options()
+        super().__init__(name, params=params, help=row.summary)
+
+    def invoke(self, ctx: Any) -> None:  # noqa: ANN401 - classes of the Click inside Typer
+        """Run the operation."""
+        settings = settings_of(ctx)
+        given = {name: value for name, value in ctx.params.items() if value not in (None, ())}
+        if (ignored := settings.ignored()) and not settings.flag("--quiet"):
+            _io.note(f"{', '.join(ignored)}: meant for AWS, without effect here")
+        request = self._request(given)
+        if self.byte_member and _bytes.is_asked_for(self.byte_member, request, given):
+            _bytes.run(self.operation.name, request, given, settings)
+        else:
+            self._refuse_missing(request)
+            self._answer(request, given, settings)
+
+    def _request(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The members of the request, from all that can give them."""
+        raw = _binary_format(given) == "raw-in-base64-out"
+        request: dict[str, Any] = {}
+        if "cli_input_json" in given:
+            request = _values.json_object(given["cli_input_json"], "--cli-input-json")
+        for member in members(self.operation.request):
+            option = option_of(member.name)
+            if member.name in given:
+                words = given[member.name]
+                request[member.name] = _value(member, words, _values.Source(option, raw=raw))
+            elif raw and member.shape.kind == "blob" and isinstance(request.get(member.name), str):
+                request[member.name] = request[member.name].encode()
+        if "c" in given:
+            if _CONTEXT in given:
+                raise errors.UsageError(problem="-c and --encryption-context exclude each other")
+            request[_CONTEXT] = _values.context_pairs(list(given["c"]))
+        return request
+
+    def _refuse_missing(self, request: dict[str, Any]) -> None:
+        names = [option_of(m.name) for m in members(self.operation.request) if m.required and m.name not in request]
+        if names:
+            raise errors.UsageError(
+                problem=f"kms {self.name} needs {' and '.join(names)}", hint=f"`kms {self.name} --help` says more"
+            )
+
+    def _answer(self, request: dict[str, Any], given: dict[str, Any], settings: Settings) -> None:
+        output = Output(settings)
+        if out := given.keys() & {"out", "files"}:
+            option = "-o" if "out" in out else "IN"
+            raise errors.UsageError(problem=f"{option} and {option_of(str(self.byte_member))} exclude each other")
+        paging = _paging(given)
+        single = not self.operation.row.pages or _pages.one_page(paging, request)
+        with unlocked(settings) as context:
+            output.prefer(context.session.vault.config.output)
+            ask = partial(perform, context, self.operation.name)
+            if single:
+                output.show(ask(request))
+            else:
+                name = self.operation.row.pages
+                output.show(_pages.all_pages(lambda more: ask({**request, **more}), name, self.largest, paging))
+
+
+def command(name: str, row: Row) -> ApiVerb:
+    """The verb of an operation."""
+    return ApiVerb(name, row)
+
+
+def option_of(member: str) -> str:
+    """The option of a member: `NumberOfBytes` is `--number-of-bytes`."""
+    return f"--{verb_of(member)}"
+
+
+def _option(member: Member) -> TyperOption:
+    name, shape = option_of(member.name), member.shape
+    if shape.kind == "boolean":
+        decls = [f"{name}/{name.replace('--', '--no-', 1)}", member.name]
+        return TyperOption(param_decls=decls, is_flag=True, help=member.description)
+    item = shape.item if shape.kind == "list" and shape.item else shape
+    choices = item.choices
+    metavar = "|".join(choices) if choices else _METAVARS[item.kind]
+    return TyperOption(
+        param_decls=[name, *_SHORT.get(member.name, ()), member.name],
+        metavar=f"{metavar}..." if shape.kind == "list" else metavar,
+        multiple=shape.kind == "list",
+        help=f"{member.description} (required)" if member.required else member.description,
+        autocompletion=(lambda *_: list(choices)) if choices else None,
+    )
+
+
+def _plain(name: str, metavar: str, summary: str, *, short: str = "", multiple: bool = False) -> TyperOption:
+    decls = [name, short] if short else [name]
+    return TyperOption(param_decls=decls, metavar=metavar, help=summary, multiple=multiple)
+
+
+def _input_options() -> list[TyperOption]:
+    formats = _values.BINARY_FORMATS
+    return [
+        _plain("--cli-input-json", "JSON", "Members of the request as JSON, or file://FILE; options win over it."),
+        TyperOption(
+            param_decls=["--cli-binary-format"],
+            metavar="|".join(formats),
+            help="How text for BYTES is read (base64).",
+            autocompletion=lambda *_: list(formats),
+        ),
+    ]
+
+
+def _paging_options() -> list[TyperOption]:
+    return [
+        _plain("--max-items", "NUMBER", "The most items to list; NextToken in the answer says where to go on."),
+        _plain("--starting-token", "TEXT", "Where to start: NextToken of the answer before."),
+        _plain("--page-size", "NUMBER", "Items of one request."),
+        TyperOption(param_decls=["--no-paginate"], is_flag=True, help="Make one request only."),
+    ]
+
+
+def _paging(given: dict[str, Any]) -> _pages.Paging:
+    return _pages.Paging(
+        max_items=_count(given, "max_items"),
+        starting_token=given.get("starting_token"),
+        page_size=_count(given, "page_size"),
+        plain=given.get("no_paginate", False),
+    )
+
+
+def _count(given: dict[str, Any], name: str) -> int | None:
+    if name not in given:
+        return None
+    option = f"--{name.replace('_', '-')}"
+    number = _values.number(given[name], option)
+    if number < 1:
+        raise errors.UsageError(problem=f"{option} takes a number from 1, not {number}")
+    return number
+
+
+def _binary_format(given: dict[str, Any]) -> str:
+    chosen: str = given.get("cli_binary_format", _values.BINARY_FORMATS[0])
+    if chosen not in _values.BINARY_FORMATS:
+        raise errors.UsageError(
+            problem=f"--cli-binary-format takes {' or '.join(_values.BINARY_FORMATS)}, not {chosen!r}"
+        )
+    return chosen
+
+
+def _value(member: Member, words: Any, source: _values.Source) -> Any:  # noqa: ANN401 - the value of a member
+    if isinstance(words, bool):
+        return words
+    return _values.value(member.shape, [words] if isinstance(words, str) else list(words), source)

@@ -1,0 +1,46 @@
+"""The table of verbs: help and completion read it, and no module of a verb is imported before the verb is asked for."""
+
+from typing import NamedTuple
+
+from kmscli.service.operations import OPERATIONS
+
+
+class Row(NamedTuple):
+    """One verb, or one group of verbs.
+
+    Attributes:
+        summary: One line for help and man page.
+        module: Module of `kmscli.cli` that holds it; "" for an operation of the API.
+        operation: AWS's name of the operation.
+    """
+
+    summary: str
+    module: str = ""
+    operation: str = ""
+
+
+def verb_of(operation: str) -> str:
+    """AWS's name of an operation in the form of a command line: `ReEncrypt` is `re-encrypt`."""
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in operation).lstrip("-")
+
+
+VAULT: dict[str, Row] = {
+    "init": Row("Create a vault.", "init"),
+    "status": Row("Show what can be said of a vault without a secret.", "info"),
+    "slot": Row("The ways to unlock: list, add, remove, change, test.", "slot"),
+    "audit": Row("The signed log: tail, search, verify.", "audit"),
+}
+TOOL: dict[str, Row] = {
+    "version": Row("Show the version.", "info"),
+    "exit-codes": Row("List the exit codes.", "info"),
+    "completion": Row("Print the completion script for a shell.", "info"),
+    "man": Row("Print the manual page, or install all of them.", "info"),
+}
+API: dict[str, Row] = {verb_of(name): Row(row.summary, operation=name) for name, row in OPERATIONS.items()}
+
+SECTIONS: dict[str, dict[str, Row]] = {
+    "The vault": VAULT,
+    "Keys and ciphertexts, as in the AWS API": API,
+    "The tool": TOOL,
+}
+VERBS: dict[str, Row] = VAULT | API | TOOL
