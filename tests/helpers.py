@@ -2,10 +2,13 @@
 
 import json
 import os
+import pickle
+import signal
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
@@ -21,6 +24,7 @@ from kmscli.vault.unlock import unlock
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 LOCK_TIMEOUT = 10.0
+CHILD_SECONDS = 120
 
 
 class Clock:
@@ -128,6 +132,68 @@ class Home:
     def lines(self) -> list[dict[str, Any]]:
         """The members of the lines of the whole log."""
         return [json.loads(line) for line in self.raw_lines()]
+
+
+class Forked:
+    """A child process at work on a function of the test; it ends without running any of the test's own clean-up.
+
+    Attributes:
+        pid: Its process id.
+    """
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        reading, writing = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            self._child(work, writing)
+        os.close(writing)
+        self._reading = reading
+        self._status: int | None = None
+
+    @staticmethod
+    def _child(work: Callable[[], object], writing: int) -> NoReturn:
+        try:
+            signal.alarm(CHILD_SECONDS)
+            outcome: tuple[str, object] = ("value", work())
+        except errors.KmsError as error:
+            outcome = ("error", f"{error.code}: {error.message}")
+        except BaseException:  # noqa: BLE001 - whatever it was, the parent tells it
+            outcome = ("crash", traceback.format_exc())
+        try:
+            with os.fdopen(writing, "wb") as file:
+                pickle.dump(outcome, file)
+        finally:
+            os._exit(0)
+
+    def wait(self) -> int:
+        """Its exit code, negative for a signal."""
+        if self._status is None:
+            _, status = os.waitpid(self.pid, 0)
+            self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    def outcome(self) -> tuple[str, Any]:
+        """("value", what the function gave), ("error", code and text of a KmsError) or ("killed", None)."""
+        with os.fdopen(self._reading, "rb") as file:
+            written = file.read()
+        self.wait()
+        if not written:
+            return ("killed", None)
+        kind, value = pickle.loads(written)  # noqa: S301 - written by our own child
+        if kind == "crash":
+            pytest.fail(f"in a child process:\n{value}")
+        return kind, value
+
+    def result(self) -> Any:
+        """What the function gave."""
+        kind, value = self.outcome()
+        assert kind == "value", value
+        return value
+
+
+def forked(work: Callable[[], object]) -> Forked:
+    """Run `work` in a child process; hold no open vault meanwhile, for no database crosses a fork."""
+    return Forked(work)
 
 
 def named(response: Response) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def _temporary(
     path: Path, data: bytes, *, mode: int, durable: bool, owner: tuple[int, int] | None = None
 ) -> Iterator[Path]:
     # Beside the target, so that one rename or link brings it into place; gone afterwards, whatever happened.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # The number is random: a process id comes again, and what a crash left must be in nobody's way. 50 characters of
+    # the name take at most 200 bytes, so this name fits wherever the other one does.
+    temporary = path.with_name(f".{path.name[:50]}.{int.from_bytes(os.urandom(8))}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
