@@ -1,5 +1,6 @@
 """Creating a vault, and what can be said of one without a secret."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -134,6 +135,7 @@ def status(vault: Vault) -> StatusResponse:
         seen = pin.load(path)
         if seen:
             pin.check_state(seen, path, snapshot)
+        kinds = Counter(name.partition("/")[0] for _, name in snapshot.group_names("", (0, "")))
         return StatusResponse(
             vault=str(vault.paths.folder),
             vault_id=snapshot.head.vault_id,
@@ -143,9 +145,9 @@ def status(vault: Vault) -> StatusResponse:
             account=snapshot.place.account,
             creation_date=snapshot.vault.created,
             generation=snapshot.head.generation,
-            keys=vault.store.count("key/"),
-            aliases=vault.store.count("alias/"),
-            principals=vault.store.count("principal/"),
+            keys=kinds["key"],
+            aliases=kinds["alias"],
+            principals=kinds["principal"],
             slots=len(good),
             damaged_slots=len(damaged),
             audit_lines=vault.log.tail().seq,

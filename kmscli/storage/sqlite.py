@@ -8,7 +8,7 @@ group names, read a bucket or node, put, delete, commit.
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -109,6 +109,9 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise self._error(error) from error
+        except (UnicodeDecodeError, MemoryError) as error:
+            # SQLite quotes a damaged schema in its messages; and what it believes may ask for any amount of memory.
+            raise errors.VaultTamperedError(what="the database cannot be read") from error
 
     def _error(self, error: sqlite3.Error) -> errors.KmsError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -174,11 +177,6 @@ class Store:
         rows = self._rows("SELECT children FROM node WHERE number = ?", number)
         return self._bytes(rows[0][0]) if rows else None
 
-    def count(self, prefix: str) -> int:
-        """How many groups have names that start with `prefix`; unproved, for people."""
-        rows = self._rows("SELECT count(*) FROM bucket WHERE substr(grp, 1, ?) = ?", len(prefix), prefix)
-        return int(str(rows[0][0]))
-
     def slots(self) -> list[bytes]:
         """The bodies of all slots, in the order of their ids."""
         return [self._bytes(body) for (body,) in self._rows("SELECT body FROM slot ORDER BY id")]
@@ -206,7 +204,8 @@ class Store:
             yield
             self.commit()
         except BaseException:
-            if self._db.in_transaction:
+            # The first error counts: after it, a rollback that fails too is left to who opens the database next.
+            with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
 

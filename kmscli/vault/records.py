@@ -141,11 +141,18 @@ class Records:
             after: Where to start: the pair given last, or (0, "").
         """
         first, name = after
-        for bucket in range(first, tree.BUCKETS):
-            if not self._is_empty(bucket):
-                for group in sorted(self._bucket(bucket)):
-                    if group.startswith(prefix) and (bucket > first or group > name):
-                        yield bucket, group
+        for bucket in self._filled(first):
+            for group in sorted(self._bucket(bucket)):
+                if group.startswith(prefix) and (bucket > first or group > name):
+                    yield bucket, group
 
-    def _is_empty(self, bucket: int) -> bool:
-        return tree.child(self._node(bucket // tree.FANOUT), bucket % tree.FANOUT) == tree.EMPTY
+    def _filled(self, first: int) -> Iterator[int]:
+        """Buckets from `first` on that hold groups; a branch that is proved empty is passed over whole."""
+        trunk = self._node(tree.TRUNK)
+        for branch in range(first // tree.FANOUT, tree.FANOUT):
+            if tree.child(trunk, branch) != tree.EMPTY:
+                children = self._node(branch)
+                for index in range(tree.FANOUT):
+                    bucket = branch * tree.FANOUT + index
+                    if bucket >= first and tree.child(children, index) != tree.EMPTY:
+                        yield bucket
