@@ -2,27 +2,18 @@
 
 Implements docs/spec/vault.md, "Identities". Sealing to a public key is single-shot HPKE (RFC 9180) with the KEM that
 combines ML-KEM-768 and X25519: it stays closed unless both are broken, so what is stolen today outlives a quantum
-computer. Signatures are Ed25519 (RFC 8032). This module knows no names and no files.
+computer. Signatures are Ed25519 (RFC 8032). This module knows no names and no files. The library
+is imported where it is used, since help must not pay for it.
 """
 
 from functools import cached_property
-from typing import NoReturn
-
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hpke import (
-    AEAD,
-    KDF,
-    KEM,
-    MLKEM768X25519PrivateKey,
-    MLKEM768X25519PublicKey,
-    Suite,
-)
+from typing import TYPE_CHECKING, NoReturn
 
 from kmscli.crypto.kdf import expand
 from kmscli.errors import SealBrokenError, SignatureBrokenError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.hpke import Suite
 
 SEED_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -30,7 +21,9 @@ _MLKEM_PUBLIC_BYTES = 1184
 SEAL_PUBLIC_BYTES = _MLKEM_PUBLIC_BYTES + 32
 
 
-def _suite() -> Suite:
+def _suite() -> "Suite":
+    from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
     return Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -44,6 +37,10 @@ class SealingKey:
             secret: 32 uniformly random bytes.
             label: What it is for; the parts `/ml-kem-768` and `/x25519` are derived below it.
         """
+        from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+        from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
+
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expand(secret, label + b"/ml-kem-768", 64))
         x25519 = X25519PrivateKey.from_private_bytes(expand(secret, label + b"/x25519", 32))
         self.public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
@@ -55,6 +52,8 @@ class SealingKey:
         Raises:
             SealBrokenError: Sealed to another key, in another context, or changed.
         """
+        from cryptography.exceptions import InvalidTag
+
         try:
             return _suite().decrypt(sealed, self._private, info=context)
         except (InvalidTag, ValueError) as error:
@@ -69,6 +68,8 @@ class Identity:
 
     def __init__(self, seed: bytes) -> None:
         """Derive the key pairs of `seed` (32 bytes); the sealing pair only when it is first used."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         self.seed = seed
         self._signing = Ed25519PrivateKey.from_private_bytes(expand(seed, b"kms/v1/identity/ed25519", 32))
         self.sign_public = self._signing.public_key().public_bytes_raw()
@@ -112,6 +113,10 @@ def seal_to(public: bytes, plaintext: bytes, *, context: bytes) -> bytes:
     Raises:
         SealBrokenError: `public` is no public key.
     """
+    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+    from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
+
     try:
         mlkem = MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC_BYTES])
         x25519 = X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC_BYTES:])
@@ -126,6 +131,9 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
     Raises:
         SignatureBrokenError: It does not hold, or `public` is no key.
     """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError) as error:

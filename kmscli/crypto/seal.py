@@ -2,11 +2,9 @@
 
 The one authenticated encryption of kms (docs/adr/0003). It commits to key and context, so a ciphertext opens under one
 key and one context only; it draws its own salt, so no caller supplies a nonce; the algorithm follows from the format
-number of what it is part of. Specification: C2SP chunked-encryption.md, instantiation Cobblestone-256.
+number of what it is part of. Specification: C2SP chunked-encryption.md, instantiation Cobblestone-256. The library is
+imported where it is used, since help must not pay for it.
 """
-
-from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
-from cryptography.exceptions import InvalidTag
 
 from kmscli.errors import SealBrokenError
 
@@ -21,6 +19,8 @@ def seal(key: bytes, plaintext: bytes, *, context: bytes) -> bytes:
         plaintext: Any length; the result is 72 bytes longer below 16 KiB.
         context: What the result is bound to; a label of its purpose first.
     """
+    from cryptography.cobblestone import Cobblestone256Encryptor
+
     encryptor = Cobblestone256Encryptor(key, context)
     return encryptor.update(plaintext) + encryptor.finalize()
 
@@ -31,6 +31,9 @@ def unseal(key: bytes, sealed: bytes, *, context: bytes) -> bytes:
     Raises:
         SealBrokenError: Another key, another context, or changed bytes.
     """
+    from cryptography.cobblestone import Cobblestone256Decryptor
+    from cryptography.exceptions import InvalidTag
+
     try:
         decryptor = Cobblestone256Decryptor(key, context)
         return decryptor.update(sealed) + decryptor.finalize()
