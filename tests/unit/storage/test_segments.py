@@ -1,0 +1,177 @@
+"""The files of the log: its end, what is appended, what is set aside."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kmscli import errors
+from kmscli.storage import segments
+from kmscli.storage.segments import Ending
+
+MAX = 100
+
+
+def write(folder: Path, number: int, content: bytes) -> None:
+    segments.replace_file(segments.segment_path(folder, number), content)
+
+
+def ending(folder: Path) -> Ending:
+    return segments.read_ending(folder, line_max=MAX)
+
+
+def test_segments_are_numbered_with_eight_digits(tmp_path: Path) -> None:
+    assert segments.segment_path(tmp_path, 7) == tmp_path / "00000007.jsonl"
+
+
+def test_only_names_of_segments_are_segments(tmp_path: Path) -> None:
+    for name in (
+        "00000002.jsonl",
+        "00000001.jsonl",
+        "1.jsonl",
+        "00000003.json",
+        "x00000004.jsonl",
+        "torn-000000000001",
+    ):
+        (tmp_path / name).write_bytes(b"")
+    assert segments.segment_numbers(tmp_path) == [1, 2]
+
+
+def test_a_log_without_a_folder_is_not_available(tmp_path: Path) -> None:
+    with pytest.raises(errors.AuditUnavailableError) as caught:
+        ending(tmp_path / "nowhere")
+    assert caught.value.exit_code == 52
+
+
+def test_an_empty_log_ends_at_nothing(tmp_path: Path) -> None:
+    assert ending(tmp_path) == Ending(0, 0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"one\n", Ending(1, 4, b"one", b"")),
+        (b"one\ntwo\n", Ending(1, 8, b"two", b"")),
+        (b"one\ntwo\ntor", Ending(1, 8, b"two", b"tor")),
+        (b"one\n{", Ending(1, 4, b"one", b"{")),
+        (b"one\n\n", Ending(1, 5, b"", b"")),
+    ],
+)
+def test_the_end_of_a_log_is_its_last_line_and_what_is_torn(tmp_path: Path, content: bytes, expected: Ending) -> None:
+    write(tmp_path, 1, content)
+    assert ending(tmp_path) == expected
+
+
+def test_the_end_is_that_of_the_newest_segment(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"one\n")
+    write(tmp_path, 2, b"two\n")
+    assert ending(tmp_path) == Ending(2, 4, b"two", b"")
+
+
+@pytest.mark.parametrize("content", [b"", b"no newline"])
+def test_a_segment_without_a_whole_line_is_tampering(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path, 1, content)
+    with pytest.raises(errors.AuditTamperedError):
+        ending(tmp_path)
+
+
+@pytest.mark.parametrize("length", [10, 70_000, 131_072, 200_000])
+def test_the_end_is_found_however_long_the_lines_are(tmp_path: Path, length: int) -> None:
+    write(tmp_path, 1, b"a" * length + b"\n" + b"b" * length + b"\n" + b"torn")
+    assert segments.read_ending(tmp_path, line_max=length) == Ending(1, 2 * length + 2, b"b" * length, b"torn")
+
+
+def test_no_more_than_two_lines_are_read_before_a_line_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"a" * 10_000_000)
+    with pytest.raises(errors.AuditTamperedError, match="longer than a line can be"):
+        segments.read_ending(tmp_path, line_max=100_000)
+
+
+def test_a_line_is_appended_behind_the_last_newline(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"one\n")
+    segments.append(tmp_path, ending(tmp_path), b"two\n")
+    assert segments.segment_path(tmp_path, 1).read_bytes() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("torn", [b"t", b"torn and longer than the line"])
+def test_what_is_torn_is_written_over_whole(tmp_path: Path, torn: bytes) -> None:
+    write(tmp_path, 1, b"one\n" + torn)
+    segments.append(tmp_path, ending(tmp_path), b"two\n")
+    assert segments.segment_path(tmp_path, 1).read_bytes() == b"one\ntwo\n"
+
+
+def test_a_new_segment_appears_with_its_line_for_this_user_alone(tmp_path: Path) -> None:
+    segments.begin(tmp_path, 2, b"one\n")
+    path = segments.segment_path(tmp_path, 2)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"one\n", 0o600)
+
+
+def test_a_segment_that_others_can_reach_is_not_appended_to(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"one\n")
+    end = ending(tmp_path)
+    segments.segment_path(tmp_path, 1).chmod(0o644)
+    with pytest.raises(errors.UnsafeVaultError):
+        segments.append(tmp_path, end, b"two\n")
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_what_is_no_file_is_no_segment(tmp_path: Path, kind: str) -> None:
+    path = segments.segment_path(tmp_path, 1)
+    if kind == "link":
+        (tmp_path / "target").write_bytes(b"one\n")
+        path.symlink_to("target")
+    elif kind == "fifo":
+        os.mkfifo(path, 0o600)
+    else:
+        path.mkdir()
+    with pytest.raises(errors.AuditUnavailableError):
+        ending(tmp_path)
+    with pytest.raises(errors.AuditUnavailableError):
+        segments.append(tmp_path, Ending(1, 4, b"one", b""), b"two\n")
+
+
+def test_a_log_that_cannot_be_written_is_not_available(tmp_path: Path) -> None:
+    with pytest.raises(errors.AuditUnavailableError, match="could not be written"):
+        segments.append(tmp_path, Ending(1, 0, b"", b""), b"one\n")
+    with pytest.raises(errors.AuditUnavailableError, match="could not be written"):
+        segments.begin(tmp_path / "nowhere", 1, b"one\n")
+
+
+def test_a_torn_end_is_set_aside_until_a_line_tells_of_it(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"one\ntorn")
+    name = segments.set_aside(tmp_path, ending(tmp_path), seq=2)
+    assert name == "torn-000000000002"
+    assert segments.segment_path(tmp_path, 1).read_bytes() == b"one\n"
+    assert (tmp_path / (name + ".unnoted")).read_bytes() == b"torn"
+    assert segments.unnoted(tmp_path) == [name]
+    segments.mark_noted(tmp_path, name)
+    assert segments.unnoted(tmp_path) == []
+    assert (tmp_path / name).read_bytes() == b"torn"
+
+
+def test_a_part_of_a_segment_is_read_and_nothing_where_there_is_none(tmp_path: Path) -> None:
+    write(tmp_path, 1, b"one\ntwo\n")
+    assert segments.read_part(tmp_path, 1, 4, 3) == b"two"
+    assert segments.read_part(tmp_path, 1, 4, 100) == b"two\n"
+    assert segments.read_part(tmp_path, 1, 100, 3) == b""
+    assert segments.read_part(tmp_path, 2, 0, 3) == b""
+
+
+def test_failed_unlocks_are_counted_until_a_line_tells_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "unlock-failures"
+    assert segments.failures(path) == 0
+    for _ in range(3):
+        segments.count_failure(path)
+    assert segments.failures(path) == 3
+    segments.forget_failures(path, 2)
+    assert segments.failures(path) == 1
+    segments.forget_failures(path, 5)
+    assert segments.failures(path) == 0
+
+
+def test_failures_that_cannot_be_counted_stop_nobody(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    segments.count_failure(tmp_path / "link")
+    segments.count_failure(tmp_path / "nowhere" / "failures")
+    segments.forget_failures(tmp_path / "nowhere" / "failures", 1)
+    assert not (tmp_path / "target").exists()
