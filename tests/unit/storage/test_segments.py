@@ -7,13 +7,14 @@ import pytest
 
 from kmscli import errors
 from kmscli.storage import segments
+from kmscli.storage.files import replace_file
 from kmscli.storage.segments import Ending
 
 MAX = 100
 
 
 def write(folder: Path, number: int, content: bytes) -> None:
-    segments.replace_file(segments.segment_path(folder, number), content)
+    replace_file(segments.segment_path(folder, number), content)
 
 
 def ending(folder: Path) -> Ending:
