@@ -1,19 +1,34 @@
 """Reading the audit log: its end, a search through it, and the proof that it is the log that was signed.
 
-Implements docs/spec/audit.md, "Reading" and "Verifying". None of it needs a secret, and none of it writes a line.
+Implements docs/spec/audit.md, "Verification". None of it needs a secret, and none of it writes a line.
 """
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from kmscli.service.shapes import Response
-from kmscli.vault.folder import Vault
+import msgspec
 
-Outcome = Literal["ok", "denied", "failed"]
+from kmscli import errors
+from kmscli.audit import reading
+from kmscli.audit.search import Key, Outcome, Wanted, fits, look
+from kmscli.audit.verify import Report
+from kmscli.formats import auditline
+from kmscli.model import ids
+from kmscli.service.shapes import Response
+from kmscli.storage import segments
+from kmscli.vault.folder import Vault
+from kmscli.vault.snapshot import Snapshot
+from kmscli.vault.witness import compare, prove_groups, witness
+
 Event = dict[str, Any]
 """The members of one line under the names they have in it, chain and signature included."""
+
+_AGO = re.compile(r"([0-9]{1,9})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class AuditQuery(NamedTuple):
@@ -80,7 +95,7 @@ def tail(vault: Vault, *, lines: int) -> list[Event]:
         AuditUnavailableError: The log cannot be read.
         AuditTamperedError: What was read is no audit line.
     """
-    raise NotImplementedError
+    return [auditline.members(line) for line in reading.last_lines(vault.paths.audit, max(0, lines))]
 
 
 def search(vault: Vault, query: AuditQuery) -> Iterator[Event]:
@@ -89,7 +104,44 @@ def search(vault: Vault, query: AuditQuery) -> Iterator[Event]:
     Raises:
         KmsError: As `tail`; VaultTampered when an alias must be looked up in a vault that is damaged.
     """
-    raise NotImplementedError
+    wanted = Wanted(
+        principal=query.principal,
+        key=None if query.key_id is None else _key(vault, query.key_id),
+        operation=query.operation,
+        since=query.since,
+        until=query.until,
+        outcome=query.outcome,
+    )
+    return _found(vault.paths.audit, wanted)
+
+
+def _found(folder: Path, wanted: Wanted) -> Iterator[Event]:
+    for line in reading.lines_from(folder, wanted.since):
+        seen = look(line)
+        if wanted.until is not None and seen.eventTime >= wanted.until:
+            return
+        if fits(seen, wanted):
+            yield auditline.members(line)
+
+
+def _key(vault: Vault, text: str) -> Key:
+    """What a request may have called the key that a person names so."""
+    if ids.is_key_id(text):
+        return Key(text, frozenset({text}))
+    with vault.store.snapshot():
+        snapshot = Snapshot(vault.store, None)
+        try:
+            ref = ids.parse_key_ref(text, snapshot.place)
+        except errors.KmsError:
+            # No name of a key here; but requests that failed for just that reason can be looked for.
+            return Key(None, frozenset({text}))
+        if ref.alias is None:
+            return Key(ref.key_id, frozenset({text, str(ref.key_id)}))
+        found = snapshot.alias(ref.alias)
+        spellings = {text, ref.alias, ids.alias_arn(snapshot.place, ref.alias)}
+        if found:
+            spellings |= {found.key_id, ids.key_arn(snapshot.place, found.key_id)}
+        return Key(found.key_id if found else None, frozenset(spellings))
 
 
 def parse_time(text: str, now: datetime) -> datetime:
@@ -98,7 +150,15 @@ def parse_time(text: str, now: datetime) -> datetime:
     Raises:
         ValidationError: It is none of these.
     """
-    raise NotImplementedError
+    try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise errors.ValidationError(
+            problem=f"{text!r} is no time", hint="such as 30d, 12h, 45m, 2026-01-31 or 2026-01-31T18:30:00Z"
+        ) from error
 
 
 def parse_fingerprint(text: str) -> bytes:
@@ -107,7 +167,11 @@ def parse_fingerprint(text: str) -> bytes:
     Raises:
         ValidationError: It is not one.
     """
-    raise NotImplementedError
+    if not _FINGERPRINT.fullmatch(text.lower()):
+        raise errors.ValidationError(
+            problem=f"{text!r} is no root fingerprint", hint="64 hex digits, as `kms init` and `kms status` print them"
+        )
+    return bytes.fromhex(text)
 
 
 def verify(vault: Vault, *, full: bool = False) -> VerifyResponse:
@@ -122,8 +186,16 @@ def verify(vault: Vault, *, full: bool = False) -> VerifyResponse:
         AuditUnavailableError: The log cannot be read.
         RollbackError: The database is older than the log, or the vault older than this user saw it.
         VaultTamperedError: The database is not the signed one.
+        LockTimeoutError: Others kept the vault locked.
     """
-    raise NotImplementedError
+    known = witness(vault)
+    folder = vault.paths.audit
+    with reading.verified(folder, known.entries, known.fingerprint, full=full, watch=known.watch) as verifier:
+        report = verifier.report()
+        pending = compare(vault, known, verifier)
+    proved = _response(folder, report, known.fingerprint, full=full, trusted_by="pin" if known.seen else "vault")
+    groups = prove_groups(vault, known.fingerprint) if full else None
+    return msgspec.structs.replace(proved, pending_lines=int(pending), groups=groups)
 
 
 def verify_log(folder: Path, fingerprint: bytes, *, full: bool = False) -> VerifyResponse:
@@ -138,4 +210,26 @@ def verify_log(folder: Path, fingerprint: bytes, *, full: bool = False) -> Verif
         AuditTamperedError: Names the first bad line.
         AuditUnavailableError: The log cannot be read.
     """
-    raise NotImplementedError
+    with reading.verified(folder, segments.entries(folder), fingerprint, full=full) as verifier:
+        return _response(folder, verifier.report(), fingerprint, full=full, trusted_by="argument")
+
+
+def _response(
+    folder: Path, report: Report, fingerprint: bytes, *, full: bool, trusted_by: Literal["pin", "vault", "argument"]
+) -> VerifyResponse:
+    return VerifyResponse(
+        log=str(folder),
+        vault_id=report.vault_id,
+        root_fingerprint=fingerprint.hex(),
+        trusted_by=trusted_by,
+        full=full,
+        lines=report.lines,
+        segments=report.segments,
+        first_time=report.first_time,
+        last_time=report.last_time,
+        last_seq=report.lines,
+        last_line=report.last_line,
+        generation=report.generation,
+        torn_bytes=report.torn,
+        pending_lines=0,
+    )

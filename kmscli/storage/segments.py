@@ -6,6 +6,7 @@ Implements docs/spec/audit.md, "Files". It moves bytes and makes them durable; w
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +36,22 @@ class Ending(NamedTuple):
     torn: bytes
 
 
+class Entry(NamedTuple):
+    """A name in the folder of the log, and the file's bytes; -1 if it is no regular file."""
+
+    name: str
+    size: int
+
+
 def segment_path(folder: Path, number: int) -> Path:
     """The file of a segment."""
     return folder / f"{number:08d}.jsonl"
+
+
+def segment_number(name: str) -> int | None:
+    """The number of the segment whose file has this name; None if it is no segment's."""
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def segment_numbers(folder: Path) -> list[int]:
@@ -46,11 +60,32 @@ def segment_numbers(folder: Path) -> list[int]:
     Raises:
         AuditUnavailableError: The folder cannot be read.
     """
+    with _reading(folder):
+        numbers = map(segment_number, os.listdir(folder))
+        return sorted(number for number in numbers if number is not None)
+
+
+def entries(folder: Path) -> list[Entry]:
+    """All that lies in the folder of a log, by name.
+
+    Raises:
+        AuditUnavailableError: The folder cannot be read.
+    """
+    with _reading(folder), os.scandir(folder) as found:
+        return sorted(Entry(entry.name, _size(entry.stat(follow_symlinks=False))) for entry in found)
+
+
+def _size(found: os.stat_result) -> int:
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        names = os.listdir(folder)
+        yield
     except OSError as error:
-        raise errors.AuditUnavailableError(action="read", reason=f"{folder}: {error.strerror}") from error
-    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+        reason = f"{path}: {error.strerror}"
+        raise errors.AuditUnavailableError(action="read", reason=reason, hint="") from error
 
 
 def read_ending(folder: Path, *, line_max: int) -> Ending:
@@ -64,11 +99,8 @@ def read_ending(folder: Path, *, line_max: int) -> Ending:
     if not numbers:
         return Ending(0, 0, b"", b"")
     path = segment_path(folder, numbers[-1])
-    try:
-        with open_segment(path, os.O_RDONLY) as fd:
-            return _ending(fd, numbers[-1], line_max)
-    except OSError as error:
-        raise errors.AuditUnavailableError(action="read", reason=f"{path}: {error.strerror}") from error
+    with _reading(path), open_segment(path, os.O_RDONLY) as fd:
+        return _ending(fd, numbers[-1], line_max)
 
 
 def _ending(fd: int, segment: int, line_max: int) -> Ending:
@@ -88,9 +120,15 @@ def _ending(fd: int, segment: int, line_max: int) -> Ending:
 
 @contextmanager
 def open_segment(path: Path, flags: int) -> Iterator[int]:
-    """A descriptor of an existing segment; os.O_* `flags` beside NOFOLLOW and CLOEXEC."""
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """A descriptor of an existing segment; os.O_* `flags` beside NOFOLLOW and CLOEXEC.
+
+    Raises:
+        OSError: As the system says, and for what is no regular file: a pipe in its place must not keep anybody waiting.
+    """
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
+        if _size(os.fstat(fd)) < 0:
+            raise OSError(errno.EINVAL, "is no regular file")
         yield fd
     finally:
         os.close(fd)
@@ -207,19 +245,57 @@ def forget_failures(path: Path, count: int) -> None:
         return
 
 
-def read_lines(path: Path, *, line_max: int) -> Iterator[bytes]:
+def read_lines(path: Path, *, line_max: int, size: int | None = None) -> Iterator[bytes]:
     """The lines of a segment, each with its newline; a last one without it is torn.
+
+    A line of more than `line_max` bytes comes in pieces, the first one `line_max` + 2 bytes long and without newline.
+
+    Args:
+        path: Its file.
+        line_max: The most bytes of a line, without its newline.
+        size: How many bytes of it to read; None = all.
 
     Raises:
         AuditUnavailableError: It cannot be read.
-        AuditTamperedError: A line is longer than a line can be.
     """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb", buffering=1 << 20) as file:
-            while line := file.readline(line_max + 1):
-                if len(line) > line_max:
-                    raise errors.AuditTamperedError(what=f"{path.name}: a line is longer than a line can be")
+    with _reading(path), open_segment(path, os.O_RDONLY) as fd:
+        left = os.fstat(fd).st_size if size is None else size
+        with os.fdopen(fd, "rb", buffering=1 << 20, closefd=False) as file:
+            while line := file.readline(min(left, line_max + 2)):
+                left -= len(line)
                 yield line
-    except OSError as error:
-        raise errors.AuditUnavailableError(action="read", reason=f"{path}: {error.strerror}") from error
+
+
+def read_backwards(path: Path, *, line_max: int) -> Iterator[bytes]:
+    """The whole lines of a segment without their newlines, the last one first; a torn end is left out.
+
+    Raises:
+        AuditUnavailableError: It cannot be read.
+        AuditTamperedError: A line is longer than `line_max` bytes.
+    """
+    with _reading(path), open_segment(path, os.O_RDONLY) as fd:
+        pieces = _pieces_backwards(fd, path, line_max)
+        next(pieces)
+        yield from pieces
+
+
+def _pieces_backwards(fd: int, path: Path, line_max: int) -> Iterator[bytes]:
+    """What lies between newlines, the last piece first: the torn end, or b"" where there is none."""
+    parts: list[bytes] = []
+    for block in _blocks_backwards(fd):
+        *before, last = block.split(b"\n")
+        parts.append(last)
+        for piece in reversed(before):
+            yield b"".join(reversed(parts))
+            parts = [piece]
+        if sum(map(len, parts)) > line_max:
+            raise errors.AuditTamperedError(what=f"{path.name}: a line is longer than a line can be")
+    yield b"".join(reversed(parts))
+
+
+def _blocks_backwards(fd: int) -> Iterator[bytes]:
+    offset = os.fstat(fd).st_size
+    while offset:
+        start = max(0, offset - _CHUNK)
+        yield os.pread(fd, offset - start, start)
+        offset = start
