@@ -209,8 +209,14 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def clock() -> Clock:
+    """The clock of the vault `home`."""
+    return Clock()
+
+
+@pytest.fixture
+def home(tmp_path: Path, clock: Clock) -> Iterator[Home]:
     """A fresh vault."""
-    made = Home(tmp_path).init()
+    made = Home(tmp_path, clock=clock).init()
     yield made
     made.close()

@@ -84,7 +84,8 @@ def _target(change: Change, named: str) -> KeyGroup:
 def _existing(change: Change, name: str) -> AliasRecord:
     found = change.records.alias(name)
     if found is None:
-        raise errors.AliasNotFoundError(arn=ids.alias_arn(change.records.place, name))
+        hint = None if name.startswith(ids.ALIAS_PREFIX) else f"did you mean {ids.ALIAS_PREFIX}{name}?"
+        raise errors.AliasNotFoundError(arn=ids.alias_arn(change.records.place, name), hint=hint)
     change.editable(found.key_id)
     return found
 

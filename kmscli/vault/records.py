@@ -21,7 +21,7 @@ from kmscli.formats.record import (
     VaultSecretRecord,
     VersionRecord,
 )
-from kmscli.model.ids import Place
+from kmscli.model.ids import ALIAS_PREFIX, Place
 from kmscli.storage.sqlite import Row, Store
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -122,7 +122,9 @@ class Records:
 
     def alias(self, name: str) -> AliasRecord | None:
         """An alias (`name` with its prefix), or None."""
-        return self.one(name, "alias", name, AliasRecord) if self.group(name) else None
+        # An alias's name is its group's name; without the prefix it would be the name of a group of another kind.
+        found = name.startswith(ALIAS_PREFIX) and self.group(name)
+        return self.one(name, "alias", name, AliasRecord) if found else None
 
     def principal(self, name: str) -> PrincipalRecord | None:
         """A principal, or None."""
