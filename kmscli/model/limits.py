@@ -35,5 +35,9 @@ SLOTS_PER_PRINCIPAL = 16
 SLOT_LABEL_MAX = 64
 AUDIT_LINE_MAX = 4 * 1024 * 1024
 """Bytes of one audit line: what is read before anything in it is believed."""
+AUDIT_PARAMETERS_MAX = 256 * 1024
+"""Bytes of the requestParameters of a line: more than any request takes that can succeed."""
+AUDIT_MESSAGE_MAX = 4096
+"""Characters of the errorMessage of a line."""
 CLOCK_TOLERANCE_SECONDS = 300
 """How far the clock may lie behind the last audit line."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kmscli import __version__, errors
-from kmscli.model import ids
+from kmscli.model import ids, limits
 from kmscli.model.ids import Place
 from kmscli.service.shapes import Request, Response, members_of
 
@@ -65,28 +65,37 @@ def event(
         },
         "readOnly": read_only,
         "requestID": ids.new_uuid(rng),
-        "requestParameters": outcome.parameters,
+        "requestParameters": _bounded(outcome.parameters),
         "responseElements": outcome.answer,
         "resources": [{"accountId": place.account, "type": "AWS::KMS::Key", "ARN": arn} for arn in outcome.touched],
     }
     if outcome.error is not None:
-        members |= {"errorCode": outcome.error.code, "errorMessage": outcome.error.message}
+        members |= {"errorCode": outcome.error.code, "errorMessage": outcome.error.message[: limits.AUDIT_MESSAGE_MAX]}
     return members
+
+
+def _bounded(parameters: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    # Only of a request that is refused: its line must fit the log all the same, and must not fill it.
+    size = len(msgspec.json.encode(parameters))
+    return parameters if size <= limits.AUDIT_PARAMETERS_MAX else {"omittedBytes": size}
 
 
 def loggable(shape: Request | Response) -> dict[str, Any] | None:
     """The members of a request or answer as a line holds them: lower-camel names, no bytes; None if nothing is left."""
-    return _without_bytes(members_of(shape)) or None
+    return _members(shape) or None
 
 
-def _without_bytes(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _members(shape: Any) -> dict[str, Any]:  # noqa: ANN401 - any struct of a request or answer
+    found = members_of(shape).items()
+    return {_lower(name): _plain(value) for name, value in found if not isinstance(value, bytes)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    # The names in a map are data (an encryption context has both "Name" and "name"): they stay as they are.
     if isinstance(value, msgspec.Struct):
-        return _without_bytes(msgspec.to_builtins(value, builtin_types=(bytes,)))
-    if isinstance(value, Mapping):
-        kept = {_lower(name): _without_bytes(inner) for name, inner in value.items() if not isinstance(inner, bytes)}
-        return {name: inner for name, inner in kept.items() if inner is not None}
+        return _members(value)
     if isinstance(value, (list, tuple)):
-        return [_without_bytes(inner) for inner in value]
+        return [_plain(inner) for inner in value if not isinstance(inner, bytes)]
     return value
 
 

@@ -261,7 +261,7 @@ def test_a_description_must_be_given(home: Home) -> None:
     assert "Value null at 'description'" in error.message
 
 
-USES = {
+USES: dict[str, dict[str, object]] = {
     "Encrypt": {"Plaintext": b"x"},
     "GenerateDataKey": {"KeySpec": "AES_256"},
     "GenerateDataKeyWithoutPlaintext": {"KeySpec": "AES_256"},
