@@ -114,12 +114,12 @@ class AuditLog:
         Raises:
             AuditUnavailableError: It is not certain to be there.
         """
-        begins = auditline.decode(line).segment
-        if begins:
-            segments.begin(self._folder, begins.number, line + b"\n")
-            return _tail(segments.Ending(begins.number, len(line) + 1, line, b""))
+        parsed = auditline.decode(line)
+        if parsed.segment:
+            segments.begin(self._folder, parsed.segment.number, line + b"\n")
+            return _tail_at(parsed, segments.Ending(parsed.segment.number, len(line) + 1, line, b""))
         segments.append(self._folder, tail.ending, line + b"\n")
-        return _tail(tail.ending._replace(offset=tail.ending.offset + len(line) + 1, last=line, torn=b""))
+        return _tail_at(parsed, tail.ending._replace(offset=tail.ending.offset + len(line) + 1, last=line, torn=b""))
 
     def unnoted(self) -> list[str]:
         """Names of torn ends that were set aside and are not yet told of by a line."""
@@ -137,7 +137,10 @@ class AuditLog:
 def _tail(ending: segments.Ending) -> Tail:
     if not ending.last:
         return Tail(0, auditline.FIRST_PREV, 0, _BEGINNING, ending)
-    line = auditline.decode(ending.last)
+    return _tail_at(auditline.decode(ending.last), ending)
+
+
+def _tail_at(line: auditline.Line, ending: segments.Ending) -> Tail:
     return Tail(line.chain.seq, auditline.digest(ending.last), line.vault.generation, line.eventTime, ending)
 
 
