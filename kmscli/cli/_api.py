@@ -2,6 +2,7 @@
 
 A verb turns its words into the members of AWS's request, once, and hands them to the service, which decides whether
 they are valid. `--cli-input-json` gives members too; options win over it. `encrypt` and `decrypt` have a byte mode too.
+What works on a vault is imported when the verb runs: help and TAB need none of it.
 """
 
 from functools import partial
@@ -12,11 +13,9 @@ from typer.core import TyperArgument, TyperOption
 from kmscli import errors
 from kmscli.cli import _bytes, _io, _pages, _values
 from kmscli.cli._render import Output
-from kmscli.cli._settings import Settings
+from kmscli.cli._settings import Settings, one_of
 from kmscli.cli._verb import Verb, settings_of
 from kmscli.cli._verbs import Row, verb_of
-from kmscli.cli._work import unlocked
-from kmscli.service.dispatch import perform
 from kmscli.service.members import Member, members
 from kmscli.service.operations import Operation, load
 
@@ -93,6 +92,9 @@ class ApiVerb(Verb):
             )
 
     def _answer(self, request: dict[str, Any], given: dict[str, Any], settings: Settings) -> None:
+        from kmscli.cli._work import unlocked
+        from kmscli.service.dispatch import perform
+
         output = Output(settings)
         if out := given.keys() & {"out", "files"}:
             option = "-o" if "out" in out else "IN"
@@ -185,9 +187,7 @@ def _count(given: dict[str, Any], name: str) -> int | None:
 def _binary_format(given: dict[str, Any]) -> str:
     chosen: str = given.get("cli_binary_format", _values.BINARY_FORMATS[0])
     if chosen not in _values.BINARY_FORMATS:
-        raise errors.UsageError(
-            problem=f"--cli-binary-format takes {' or '.join(_values.BINARY_FORMATS)}, not {chosen!r}"
-        )
+        raise errors.UsageError(problem=f"--cli-binary-format takes {one_of(_values.BINARY_FORMATS)}, not {chosen!r}")
     return chosen
 
 

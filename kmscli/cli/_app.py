@@ -15,6 +15,7 @@ from kmscli.cli import _errors
 from kmscli.cli._settings import ROWS, Settings
 from kmscli.cli._verb import Group, Verb, tool_options
 from kmscli.cli._verbs import SECTIONS, VERBS
+from kmscli.storage.inputs import hold_standard_streams
 
 COMPLETE_VARIABLE = "_KMS_COMPLETE"
 
@@ -84,6 +85,7 @@ def run(words: list[str]) -> int:
     Returns:
         The exit code.
     """
+    hold_standard_streams()
     settings = Settings()
     command = kms()
     try:
@@ -91,7 +93,8 @@ def run(words: list[str]) -> int:
             return _complete(command)
         with command.make_context("kms", list(words), obj=settings) as context:
             command.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None if the caller closed it
+            sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - the one place where everything ends
         return _errors.finish(error, words, settings)
     return 0

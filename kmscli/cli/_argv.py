@@ -13,6 +13,7 @@ from kmscli import errors
 if TYPE_CHECKING:
     from typer.core import TyperOption
 
+_NEAR = 0.7
 _ELSEWHERE = {"--version": "`kms version` says which version this is"}
 
 
@@ -102,7 +103,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """What the user may have meant; "" if nothing is near."""
     from difflib import get_close_matches
 
-    names = list(known)
-    close = [name for name in names if name.startswith(word) and len(word) > len("--k")]
-    close = close or get_close_matches(word, names, n=2)
-    return f"did you mean {' or '.join(close[:2])}?" if close else ""
+    bare = {name.strip("-"): name for name in known}
+    typed = word.strip("-")
+    close = [name for name in bare if len(typed) > 1 and name.startswith(typed)]
+    close = close or get_close_matches(typed, bare, n=1, cutoff=_NEAR)
+    return f"did you mean {' or '.join(bare[name] for name in close[:2])}?" if close else ""

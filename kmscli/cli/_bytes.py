@@ -11,9 +11,7 @@ from typing import Any
 from kmscli import errors
 from kmscli.cli import _io, _render
 from kmscli.cli._settings import Settings
-from kmscli.cli._work import unlocked
 from kmscli.model import limits
-from kmscli.service.dispatch import perform
 from kmscli.storage import files
 
 MEMBERS = {"Encrypt": "Plaintext", "Decrypt": "CiphertextBlob"}
@@ -42,6 +40,9 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
         UsageError: Several inputs, or an option that does not fit bytes.
         ValidationError: An input that is empty or too large.
     """
+    from kmscli.cli._work import unlocked
+    from kmscli.service.dispatch import perform
+
     source, out = _places(given, settings)
     if operation == "Encrypt" and out is None and _io.is_terminal(_io.STDOUT):
         raise _render.refusal_of_terminal()

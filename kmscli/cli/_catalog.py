@@ -57,7 +57,7 @@ class Page(NamedTuple):
 def pages() -> list[Page]:
     """All verbs, those of groups after one another, in the order of help."""
     root = kms()
-    context: Any = Context(root, info_name="kms")  # type: ignore[arg-type]  # Typer types it by the Click inside
+    context: Any = Context(root, info_name="kms")
     found = []
     for name in root.list_commands(context):
         command = root.get_command(context, name)

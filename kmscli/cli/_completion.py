@@ -41,7 +41,7 @@ def script(shell: str) -> str:
         UsageError: Not one of SHELLS.
     """
     if shell not in SHELLS:
-        hint = suggestion(shell, SHELLS) or f"there is {', '.join(SHELLS)}"
+        hint = suggestion(shell, SHELLS) or f"the shells are {', '.join(SHELLS)}"
         raise errors.UsageError(problem=f"no completion for {shell}", hint=hint)
     found = get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell).strip() + "\n"
     if shell != "zsh":

@@ -5,6 +5,7 @@ the exception's class and place and never its text, which may hold a secret.
 """
 
 import os
+import re
 import signal
 import traceback
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ def translate(error: BaseException) -> errors.KmsError:
 
 def _usage(error: TyperException) -> errors.UsageError:
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
+    message = re.sub(r"a valid int(eger)?( range)?$", "a whole number", message)
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "kms"
     return errors.UsageError(problem=message[:1].lower() + message[1:], hint=f"see `{path} --help`")

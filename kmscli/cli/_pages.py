@@ -51,8 +51,9 @@ def all_pages(ask: Callable[[dict[str, Any]], Response], name: str, largest: int
     items: list[Any] = []
     marker = paging.starting_token
     while True:
-        left = largest if paging.max_items is None else paging.max_items - len(items)
-        limit = min(paging.page_size or largest, left)
+        limit = paging.page_size or largest
+        if paging.max_items is not None:
+            limit = min(limit, paging.max_items - len(items))
         page = members_of(ask({"Limit": limit, **({"Marker": marker} if marker else {})}))
         items += page[name]
         marker = page.get("NextMarker")

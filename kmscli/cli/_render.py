@@ -63,19 +63,19 @@ def _query(expression: str) -> Callable[[Data], Data]:
     try:
         compiled = jmespath.compile(expression)
     except JMESPathError as error:
-        raise errors.UsageError(problem=f"--query is no JMESPath expression: {_first_line(error)}") from error
+        reason = str(error).partition("\n")[0].removeprefix("Invalid jmespath expression: ").rstrip(":")
+        raise errors.UsageError(problem=f"--query is no JMESPath expression: {reason}") from error
 
     def search(data: Data) -> Data:
         try:
             return compiled.search(data)
         except JMESPathError as error:
-            raise errors.UsageError(problem=f"--query does not fit the answer: {_first_line(error)}") from error
+            # Its own text quotes the answer, which may be a data key.
+            function = getattr(error, "function_name", "")
+            where = f": {function}() takes other values" if function else ""
+            raise errors.UsageError(problem=f"--query does not fit the answer{where}") from error
 
     return search
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 # -- bytes -------------------------------------------------------------------------------------------------------------

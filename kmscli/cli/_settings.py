@@ -60,6 +60,11 @@ ROWS = (
 UNLOCKING = ("--keyfile", "--passphrase-fd", "--passphrase-file", "--passphrase-command")
 
 
+def one_of(choices: tuple[str, ...]) -> str:
+    """The choices in a sentence: `a, b or c`."""
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
 class Settings:
     """What the command line and the environment say about how to work, whatever the verb.
 
@@ -88,7 +93,7 @@ class Settings:
         row = next(row for row in ROWS if row.name == name)
         value: str | None = self.given.get(name) or self.environ.get(row.variable) or None
         if value and row.choices and value not in row.choices:
-            raise errors.UsageError(problem=f"{name} takes {' or '.join(row.choices)}, not {value!r}")
+            raise errors.UsageError(problem=f"{name} takes {one_of(row.choices)}, not {value!r}")
         return value
 
     def flag(self, name: str) -> bool:

@@ -13,13 +13,12 @@ value of a list if no `=` comes before the next comma. A name given twice is ref
 value is text until `_values` fits it to its member.
 """
 
-import string
 from collections.abc import Callable
 from typing import TypeAlias
 
 from kmscli import errors
 
-NAME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.#/:")
+NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.#/:")
 DEPTH_MAX = 16
 
 Value: TypeAlias = "str | list[Value] | dict[str, Value]"

@@ -5,7 +5,7 @@ KMS_PASSPHRASE, a question on the terminal. One trailing newline is taken off. S
 A new secret has sources of its own, so that no variable meant for unlocking can set one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +24,34 @@ class New(NamedTuple):
     passphrase_command: str | None
     keyfile: str | None
 
+    def passphrases(self) -> dict[str, str]:
+        """The options for a passphrase that are given."""
+        named = zip(_NEW_PASSPHRASES, self[:3], strict=True)
+        return {name: value for name, value in named if value is not None}
+
     @property
     def keyfile_path(self) -> Path | None:
         """Where a keyfile is to be made."""
         return Path(self.keyfile) if self.keyfile is not None else None
 
 
+def new_options(fd: str | None, file: str | None, command: str | None, keyfile: str | None) -> New:
+    """The options of a verb that makes a slot.
+
+    Raises:
+        UsageError: More than one of them is given.
+    """
+    new = New(fd, file, command, keyfile)
+    _refuse_several([*new.passphrases(), *(["--new-keyfile"] if keyfile is not None else [])])
+    return new
+
+
+def _refuse_several(given: Collection[str]) -> None:
+    if len(given) > 1:
+        raise errors.UsageError(problem=f"{' and '.join(given)} exclude each other", hint="give one of them")
+
+
+_NEW_PASSPHRASES = ("--new-passphrase-fd", "--new-passphrase-file", "--new-passphrase-command")
 _NEW_HINT = "give one with --new-passphrase-file, --new-passphrase-fd, --new-passphrase-command or --new-keyfile"
 
 
@@ -41,8 +63,7 @@ def secret(settings: Settings, principal: str) -> Secret:
         KmsError: The source cannot be read.
     """
     given = {name: settings.given[name] for name in UNLOCKING if name in settings.given}
-    if len(given) > 1:
-        raise errors.UsageError(problem=f"{' and '.join(given)} exclude each other", hint="give one of them")
+    _refuse_several(given)
     for name, value in given.items():
         return _SOURCES[name](value, name)
     for name in ("--keyfile", "--passphrase-file", "--passphrase-command"):
@@ -65,22 +86,13 @@ def new_secret(settings: Settings, new: New, whose: str) -> Secret | Path:
         whose: For the question, such as `the new vault's admin`.
 
     Raises:
-        UsageError: More than one source is given.
         LockedError: No source, and nobody to ask.
+        KmsError: The source cannot be read.
     """
-    given = {
-        "--new-passphrase-fd": new.passphrase_fd,
-        "--new-passphrase-file": new.passphrase_file,
-        "--new-passphrase-command": new.passphrase_command,
-        "--new-keyfile": new.keyfile,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    if len(given) > 1:
-        raise errors.UsageError(problem=f"{' and '.join(given)} exclude each other", hint="give one of them")
     if new.keyfile_path is not None:
         return new.keyfile_path
-    for name, value in given.items():
-        return _SOURCES[name.replace("--new-", "--")](str(value), name)
+    for name, value in new.passphrases().items():
+        return _SOURCES[name.replace("--new-", "--")](value, name)
     if (found := _new_from_environment(settings)) is not None:
         return found
     if not _prompt.can_ask(settings):

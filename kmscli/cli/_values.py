@@ -6,7 +6,6 @@ JSON is strict: no name twice, no NaN. Whether a value fits its member is not de
 """
 
 import os
-import string
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -109,7 +108,7 @@ def _blob(word: str, source: Source) -> bytes | str:
     text = text_of(word, source.option)
     if source.raw:
         return text.encode("utf-8", "surrogateescape")
-    return text.translate(dict.fromkeys(map(ord, string.whitespace)))  # base64 tools break lines
+    return "".join(text.split())  # tools that make base64 break lines
 
 
 def text_of(word: str, option: str) -> str:

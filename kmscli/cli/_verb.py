@@ -60,6 +60,7 @@ class Verb(TyperCommand):
     """
 
     spread = True
+    allow_extra_args = True  # refused in parse_args, in our words
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Typer's parameters, passed on
         kwargs["rich_markup_mode"] = None
@@ -71,8 +72,18 @@ class Verb(TyperCommand):
         return [*own, *tool_options(), help_option]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - classes of the Click inside Typer
-        """Read the words strictly, then as Click does."""
-        return super().parse_args(ctx, strict(self, ctx, args, interspersed=True, spread=self.spread))
+        """Read the words strictly, then as Click does.
+
+        Raises:
+            UsageError: What `_argv` refuses, or an argument too many.
+        """
+        rest = super().parse_args(ctx, strict(self, ctx, args, interspersed=True, spread=self.spread))
+        if rest and not ctx.resilient_parsing:
+            raise errors.UsageError(
+                problem=f"{ctx.command_path}: one argument too many: {rest[0]}",
+                hint=f"values follow options; `{ctx.command_path} --help` lists them",
+            )
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - classes of the Click inside Typer
         """Help on the verb's own parameters; the rest stands in the help of `kms`."""
@@ -94,8 +105,16 @@ class Group(TyperGroup):
         return [*tool_options(), super().get_params(ctx)[-1]]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - classes of the Click inside Typer
-        """Read the words before the verb strictly, then as Click does."""
-        return super().parse_args(ctx, strict(self, ctx, args, interspersed=False, spread=False))
+        """Read the words before the verb strictly, then as Click does.
+
+        Raises:
+            UsageError: What `_argv` refuses, or no verb.
+        """
+        rest = super().parse_args(ctx, strict(self, ctx, args, interspersed=False, spread=False))
+        if not ctx._protected_args and not ctx.resilient_parsing:  # noqa: SLF001 - Click keeps the verb there
+            path = ctx.command_path
+            raise errors.UsageError(problem=f"{path} needs a verb", hint=f"`{path} --help` lists the verbs")
+        return rest
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - Click
         """Find the verb.
@@ -113,8 +132,12 @@ class Group(TyperGroup):
         return args[0] if command else None, command, args[1:]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - classes of the Click inside Typer
-        """Help: the verbs."""
-        self.format_commands(ctx, formatter)
+        """Help: the verbs, each with the first paragraph of its own help."""
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Verbs"):
+            formatter.write_dl(
+                [(name, " ".join((verb.help or "").partition("\n\n")[0].split())) for name, verb in verbs if verb]
+            )
 
 
 def strict(

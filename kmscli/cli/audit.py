@@ -9,6 +9,7 @@ from kmscli import errors
 from kmscli.cli import _forms
 from kmscli.cli._new import verbs
 from kmscli.cli._render import Output
+from kmscli.cli._settings import one_of
 from kmscli.cli._verb import Verb, settings_of
 from kmscli.cli._work import now, opened
 from kmscli.service import audits
@@ -59,7 +60,7 @@ def search(
     settings = settings_of(ctx)
     output = Output(settings, default="people")
     if outcome is not None and outcome not in _OUTCOMES:
-        raise errors.UsageError(problem=f"--outcome takes {' or '.join(_OUTCOMES)}, not {outcome!r}")
+        raise errors.UsageError(problem=f"--outcome takes {one_of(_OUTCOMES)}, not {outcome!r}")
     query = audits.AuditQuery(
         principal=by,
         key_id=key_id,

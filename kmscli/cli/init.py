@@ -38,7 +38,7 @@ def init(
     """
     settings = settings_of(ctx)
     output = Output(settings, default="people")
-    new = _unlock.New(new_fd, new_file, new_command, new_keyfile)
+    new = _unlock.new_options(new_fd, new_file, new_command, new_keyfile)
     request = InitRequest(
         folder=settings.vault,
         secret=None,

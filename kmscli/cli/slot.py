@@ -40,7 +40,7 @@ def add(
     """Add a way to unlock for who acts."""
     settings = settings_of(ctx)
     output = Output(settings, default="people")
-    new = _unlock.New(new_fd, new_file, new_command, new_keyfile)
+    new = _unlock.new_options(new_fd, new_file, new_command, new_keyfile)
     with unlocked(settings) as context:
         secret = _unlock.new_secret(settings, new, f"slot {label} of {context.session.principal}")
         made = slots.add_slot(context, secret, label)
@@ -80,7 +80,7 @@ def change(
     """
     settings = settings_of(ctx)
     output = Output(settings, default="people")
-    new = _unlock.New(new_fd, new_file, new_command, new_keyfile)
+    new = _unlock.new_options(new_fd, new_file, new_command, new_keyfile)
     with unlocked(settings) as context:
         found = slots.find(context, slot)
         secret = _unlock.new_secret(settings, new, f"slot {found.label} of {found.principal}")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kmscli import errors
-from kmscli.service.members import Kind, Member, Shape, members
+from kmscli.service.members import Kind, Shape, members
 from kmscli.service.shapes import Request
 
 R = TypeVar("R", bound=Request)
@@ -79,14 +79,15 @@ class _Check:
                 clean[member.name] = self.value(member.shape, value, path + _camel(member.name))
             elif member.required:
                 self._fault("null", path + _camel(member.name), "Member must not be null")
-        for name in values.keys() - {member.name for member in known}:
-            self._unknown(name, known, path)
+        names = [member.name for member in known]
+        for name in values:
+            if name not in names:
+                self._unknown(str(name), names, path)
         return clean
 
-    def _unknown(self, name: object, known: tuple[Member, ...], path: str) -> None:
-        names = [member.name for member in known]
-        self.faults.append(f"Member '{path}{_cut(str(name))}' is not one of: [{', '.join(names)}]")
-        close = get_close_matches(str(name), names, n=1)
+    def _unknown(self, name: str, known: list[str], path: str) -> None:
+        self.faults.append(f"Member '{path}{_cut(name)}' is not one of: [{', '.join(known)}]")
+        close = get_close_matches(name, known, n=1)
         self.hint = self.hint or (f"did you mean {close[0]}?" if close else "")
 
     def value(self, shape: Shape, value: Any, path: str) -> Any:  # noqa: ANN401 - the values of a request
@@ -191,6 +192,7 @@ def _plain(value: object) -> str:
 
 
 def _cut(text: str) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # the text goes into an audit line, which is UTF-8
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
 
 

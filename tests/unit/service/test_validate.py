@@ -224,6 +224,7 @@ def test_a_pattern_holds_for_the_whole_value() -> None:
 def test_a_lone_surrogate_is_no_text(text: str) -> None:
     assert "Member must be a string" in problem(KeyId=text)
     assert "Map keys must satisfy constraint" in problem(EncryptionContext={text: "a"})
+    assert problem(**{"KeyId": text, text: 1}).encode()
 
 
 def test_a_misspelt_member_gets_a_suggestion() -> None:
