@@ -39,7 +39,7 @@ class ApiVerb(Verb):
         self.byte_member = _bytes.MEMBERS.get(row.operation)
         self.spread = self.byte_member is None
         self.largest = next((int(m.shape.maximum or 0) for m in found if m.name == "Limit"), 0)
-        params: list[Any] = [_option(member) for member in found]
+        params: list[Any] = [_option(member, marked=self.byte_member is None) for member in found]
         if any(member.name == _CONTEXT for member in found):
             params.append(_plain("-c", "NAME=VALUE", "One pair of the encryption context; repeatable.", multiple=True))
         if self.operation.row.pages:
@@ -50,7 +50,8 @@ class ApiVerb(Verb):
                 _plain("--out", "FILE", "Where the bytes go; - or none is stdout.", short="-o"),
             ]
         params += _input_options()
-        super().__init__(name, params=params, help=row.summary)
+        more = _bytes.HELP.get(row.operation, "")
+        super().__init__(name, params=params, help=f"{row.summary}\n\n{more}".rstrip())
 
     def invoke(self, ctx: Any) -> None:  # noqa: ANN401 - classes of the Click inside Typer
         """Run the operation."""
@@ -121,7 +122,7 @@ def option_of(member: str) -> str:
     return f"--{verb_of(member)}"
 
 
-def _option(member: Member) -> TyperOption:
+def _option(member: Member, *, marked: bool) -> TyperOption:
     name, shape = option_of(member.name), member.shape
     if shape.kind == "boolean":
         decls = [f"{name}/{name.replace('--', '--no-', 1)}", member.name]
@@ -129,11 +130,13 @@ def _option(member: Member) -> TyperOption:
     item = shape.item if shape.kind == "list" and shape.item else shape
     choices = item.choices
     metavar = "|".join(choices) if choices else _METAVARS[item.kind]
+    if member.name.endswith("KeyId"):
+        metavar = "KEY"
     return TyperOption(
         param_decls=[name, *_SHORT.get(member.name, ()), member.name],
         metavar=f"{metavar}..." if shape.kind == "list" else metavar,
         multiple=shape.kind == "list",
-        help=f"{member.description} (required)" if member.required else member.description,
+        help=f"{member.description} (required)" if member.required and marked else member.description,
         autocompletion=(lambda *_: list(choices)) if choices else None,
     )
 

@@ -17,6 +17,17 @@ from kmscli.storage import files
 MEMBERS = {"Encrypt": "Plaintext", "Decrypt": "CiphertextBlob"}
 """Operation -> the member that is read in byte mode."""
 
+HELP = {
+    "Encrypt": "Encrypts a file or standard input, and writes the bytes of the ciphertext: "
+    "`kms encrypt -k alias/app FILE -o FILE.kms`. Without -k the key is alias/aws/files, which its first use makes."
+    "\n\nWith --plaintext it works as in the AWS API: --key-id is required, and the answer is JSON.",
+    "Decrypt": "Decrypts a file or standard input, and writes the bytes of the plaintext: "
+    "`kms decrypt FILE.kms -o FILE`. The ciphertext names its key. If it was made with an encryption context, the same "
+    "one must be given with -c. The file is for its owner alone, and is written only when all is verified."
+    "\n\nWith --ciphertext-blob it works as in the AWS API, and the answer is JSON.",
+}
+"""Operation -> what its help says beyond the summary."""
+
 _ANSWERS = {"Encrypt": "ciphertext_blob", "Decrypt": "plaintext"}
 _LIMITS = {"Encrypt": limits.PLAINTEXT_MAX, "Decrypt": limits.CIPHERTEXT_MAX}
 _OWNER_ONLY = 0o600

@@ -98,10 +98,11 @@ def _parameter(param: Any) -> Parameter:  # noqa: ANN401 - an option or an argum
     is_option = isinstance(param, TyperOption)
     names = sorted((*param.opts, *param.secondary_opts), key=lambda name: not name.startswith("--"))
     flag = is_option and param.is_flag
+    default = f" Default: {param.default}." if param.default and not callable(param.default) else ""
     return Parameter(
         names=tuple(names) if is_option else (),
         metavar="" if flag else param.metavar or param.human_readable_name.upper(),
-        help=param.help or "",
+        help=f"{param.help or ''}{default}",
         required=param.required or (param.help or "").endswith("(required)"),
         many=getattr(param, "multiple", False),
     )

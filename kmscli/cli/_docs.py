@@ -37,7 +37,7 @@ def write(root: Path) -> None:
 
 def cli() -> str:
     """docs/cli.md."""
-    return "\n".join(_cli()) + "\n"
+    return "\n".join(_cli()).rstrip() + "\n"
 
 
 def _cli() -> Iterator[str]:
@@ -53,7 +53,7 @@ def _cli() -> Iterator[str]:
     yield from _table(tool_parameters())
     yield f"{', '.join(f'`{name}`' for name in ignored_options())}: taken for scripts written for AWS, with a notice."
     for title, rows in SECTIONS.items():
-        yield f"\n## {title}"
+        yield f"\n## {title}\n"
         for page in found:
             if page.words[0] in rows:
                 yield from _verb(page)
@@ -61,12 +61,12 @@ def _cli() -> Iterator[str]:
 
 def _verb(page: Page) -> Iterator[str]:
     arguments = " ".join(parameter.metavar for parameter in page.parameters if not parameter.names)
-    yield f"\n### {page.name}\n"
+    yield f"### {page.name}\n"
     yield f"`{' '.join(filter(None, [page.name, '[OPTIONS]', arguments]))}`"
+    yield ""
     for paragraph in page.paragraphs:
-        yield f"\n{paragraph}"
+        yield f"{paragraph}\n"
     if page.parameters:
-        yield ""
         yield from _table(page.parameters)
 
 

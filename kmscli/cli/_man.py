@@ -1,10 +1,12 @@
 """The manual: kms(1) and a page for each verb, in mdoc, made from the commands.
 
-Implements mdoc(7). Pages have no date, so that the same commands always make the same pages.
+Implements mdoc(7). The date is that of the version, so that the same commands always make the same
+pages.
 """
 
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from kmscli.cli._verbs import SECTIONS
 from kmscli.storage import files
 
 _PAGE_MODE = 0o644
+_WIDTH = 72
+_DATE = "November 24, 2026"
+"""Of this version; changed with it."""
 
 
 def all_pages() -> dict[str, str]:
@@ -92,7 +97,7 @@ def _name(page: Page) -> str:
 
 
 def _document(name: str, summary: str, body: list[str]) -> str:
-    head = [".Dd $Mdocdate$", f".Dt {name.upper()} 1", ".Os", ".Sh NAME", f".Nm {name}", f".Nd {_escape(summary)}"]
+    head = [f".Dd {_DATE}", f".Dt {name.upper()} 1", ".Os", ".Sh NAME", f".Nm {name}", f".Nd {_escape(summary)}"]
     return "\n".join([*head, ".Sh SYNOPSIS", *body]) + "\n"
 
 
@@ -101,8 +106,9 @@ def _section(title: str, *parts: Iterable[str]) -> list[str]:
 
 
 def _text(text: str) -> list[str]:
-    """Prose, one sentence a line, as mdoc wants it."""
-    return [_escape(sentence) for sentence in text.replace(". ", ".\n").splitlines()]
+    """Prose, a new line for each sentence and none too long, as mdoc wants it."""
+    sentences = text.replace(". ", ".\n").splitlines()
+    return [_escape(line) for sentence in sentences for line in textwrap.wrap(sentence, _WIDTH)]
 
 
 def _escape(text: str) -> str:

@@ -7,9 +7,9 @@ A transcript is a text file. `$ ` begins a command for bash; below it stands wha
     ! kms: hint: did you mean alias/app?
     [20]
 
-Plain lines are stdout, lines after `! ` are stderr, `[N]` is the exit code unless it is 0. A line after `# ` is a comment, and
-a command may go on in the next line after a backslash. Commands of one file share a shell, so variables and folders
-stay. The folder holds a fresh `vault` and its `keyfile`; a file that starts with `#: no vault` gets an empty one.
+Plain lines are stdout, lines after `! ` are stderr, `[N]` is the exit code unless it is 0. `# ` begins a comment, and a
+command may go on in the next line after a backslash. Commands of one file share a shell, so variables and folders stay.
+The folder holds a fresh `vault` and its `keyfile`; a file that starts with `#: no vault` gets an empty one.
 
 What changes from run to run has a name: <id>, <time>, <hex>, <base64>, <number>, <dir> for the folder, <any> for
 whatever is left of a line.
