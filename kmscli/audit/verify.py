@@ -62,7 +62,7 @@ def check_files(entries: Iterable[Entry]) -> list[tuple[int, int]]:
     sizes: dict[int, int] = {}
     for name, size in entries:
         number = segment_number(name)
-        if number is not None:
+        if number:
             sizes[number] = size
         elif size < 0 or not _OURS.fullmatch(name):
             raise errors.AuditTamperedError(
@@ -167,13 +167,17 @@ class Verifier:
             self._torn = len(data)
             return
         try:
-            self._believe(place, line, auditline.decode(line))
+            job = self._check(place, line, auditline.decode(line))
         except errors.AuditTamperedError as error:
             raise fault(place, str(error.data["what"])) from error
+        self._checks.add(place, job)
         self._at = place
+        self._digest = auditline.digest(line)
+        if place.seq in self._watch:
+            self._digests[place.seq] = self._digest
 
-    def _believe(self, place: Place, data: bytes, line: Line) -> None:
-        """Check everything about a line but its signature, and hand that over; then the line is the last one."""
+    def _check(self, place: Place, data: bytes, line: Line) -> Job:
+        """Check everything about a line but its signature, which is returned as what is left to do."""
         if place.segment != self._at.segment:
             self._enter(place.segment, line.segment)
         elif line.segment:
@@ -184,10 +188,7 @@ class Verifier:
         if signer not in self._keys:
             raise _wrong(f"it was signed by {signer[:64]!r}, who is no root")
         message = auditline.signed_bytes(self._vault_id, auditline.signed_part(data))
-        self._checks.add(place, Job(self._keys[signer], message, line.signature.value))
-        self._digest = auditline.digest(data)
-        if place.seq in self._watch:
-            self._digests[place.seq] = self._digest
+        return Job(self._keys[signer], message, line.signature.value)
 
     def _enter(self, number: int, segment: Segment | None) -> None:
         if number != self._at.segment + 1:
