@@ -1,6 +1,7 @@
 """Slots of a principal: listed by anybody, changed by the principal itself, always with a line in the audit log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from kmscli.formats.slot import Slot
 from kmscli.model import limits
 from kmscli.service import events
 from kmscli.service.context import Context
+from kmscli.service.dispatch import Recorded
 from kmscli.service.shapes import Response
 from kmscli.service.vaults import check_label
 from kmscli.storage import files
+from kmscli.storage.lock import derivation_queue
 from kmscli.vault import slots
 from kmscli.vault.folder import Vault
 from kmscli.vault.secrets import Secret
@@ -71,15 +74,24 @@ def add_slot(context: Context, new: NewSecret, label: str) -> SlotResponse:
     Raises:
         KmsError: SlotRuleError for a label in use or too many slots, FileExistsAlreadyError for a keyfile.
     """
-    check_label(label)
-    mine = _mine(context)
-    if any(slot.label == label for slot in mine):
-        raise errors.SlotRuleError(problem=f"a slot labelled {label} exists", hint="choose another label")
-    if len(mine) >= limits.SLOTS_PER_PRINCIPAL:
-        raise errors.SlotRuleError(
-            problem=f"a principal has at most {limits.SLOTS_PER_PRINCIPAL} slots", hint="remove one first"
-        )
-    return _write(context, "AddSlot", new, label, replaces=None)
+
+    def check() -> None:
+        mine = _mine(context)
+        if any(slot.label == label for slot in mine):
+            raise errors.SlotRuleError(problem=f"a slot labelled {label} exists", hint="choose another label")
+        if len(mine) >= limits.SLOTS_PER_PRINCIPAL:
+            raise errors.SlotRuleError(
+                problem=f"a principal has at most {limits.SLOTS_PER_PRINCIPAL} slots", hint="remove one first"
+            )
+
+    with _recorded(context, "AddSlot", label):
+        check_label(label)
+        check()
+        made, content = _make(context, new, label)
+        with _keyfile(new, content), context.session.edit_slots(_event(context, "AddSlot", made)):
+            check()
+            context.session.vault.store.put_slot(made.slot_id, formats.encode(made))
+    return SlotResponse(slot=_entry(made))
 
 
 def change_slot(context: Context, named: str | None, new: NewSecret) -> SlotResponse:
@@ -93,8 +105,15 @@ def change_slot(context: Context, named: str | None, new: NewSecret) -> SlotResp
     Raises:
         KmsError: SlotNotFoundError, SlotRuleError when several slots could be meant.
     """
-    old = _find(context, named)
-    return _write(context, "ChangeSlot", new, old.label, replaces=old)
+    store = context.session.vault.store
+    with _recorded(context, "ChangeSlot", named):
+        old = _find(context, named)
+        made, content = _make(context, new, old.label)
+        with _keyfile(new, content), context.session.edit_slots(_event(context, "ChangeSlot", made)):
+            _find(context, old.slot_id)
+            store.delete_slot(old.slot_id)
+            store.put_slot(made.slot_id, formats.encode(made))
+    return SlotResponse(slot=_entry(made))
 
 
 def remove_slot(context: Context, named: str) -> SlotResponse:
@@ -103,14 +122,15 @@ def remove_slot(context: Context, named: str) -> SlotResponse:
     Raises:
         KmsError: SlotNotFoundError, SlotRuleError for the last slot.
     """
-    old = _find(context, named)
-    store = context.session.vault.store
-    with context.session.edit_slots(_event(context, "RemoveSlot", old)):
-        if len(_mine(context)) == 1:
-            raise errors.SlotRuleError(
-                problem="the last slot of a principal cannot be removed", hint="add another slot first"
-            )
-        store.delete_slot(old.slot_id)
+    with _recorded(context, "RemoveSlot", named):
+        old = _find(context, named)
+        with context.session.edit_slots(_event(context, "RemoveSlot", old)):
+            _find(context, old.slot_id)
+            if len(_mine(context)) == 1:
+                raise errors.SlotRuleError(
+                    problem="the last slot of a principal cannot be removed", hint="add another slot first"
+                )
+            context.session.vault.store.delete_slot(old.slot_id)
     return SlotResponse(slot=_entry(old))
 
 
@@ -136,27 +156,49 @@ def _find(context: Context, named: str | None) -> Slot:
     return found[0]
 
 
-def _write(context: Context, name: str, new: NewSecret, label: str, *, replaces: Slot | None) -> SlotResponse:
+@contextmanager
+def _recorded(context: Context, name: str, named: str | None) -> Iterator[None]:
+    # Rules are checked before anything is derived, and again under the lock, where they count.
+    with Recorded(context, name, read_only=False) as recorded:
+        recorded.parameters = {"slot": named}
+        yield
+
+
+def _make(context: Context, new: NewSecret, label: str) -> tuple[Slot, bytes]:
+    """A slot that opens with `new`, and the content of the keyfile if one is to be made."""
     session = context.session
     with session.read() as snapshot:
         memory = max(snapshot.vault.kdf_memory_mib, session.vault.config.kdf_memory_mib)
     raw = context.rng(keyfiles.SECRET_BYTES)
-    made = slots.make(
-        context.rng,
-        session.opened,
-        new if isinstance(new, Secret) else Secret("keyfile", raw),
-        principal=session.principal,
-        name=label,
-        memory_mib=memory,
-        now=session.vault.clock(),
-    )
-    if isinstance(new, Path):
-        files.create_private(new, keyfiles.encode(raw))
-    with session.edit_slots(_event(context, name, made)):
-        if replaces:
-            session.vault.store.delete_slot(replaces.slot_id)
-        session.vault.store.put_slot(made.slot_id, formats.encode(made))
-    return SlotResponse(slot=_entry(made))
+    secret = new if isinstance(new, Secret) else Secret("keyfile", raw)
+    queued = derivation_queue(session.vault.paths.lock, timeout=session.vault.lock_timeout)
+    with queued if secret.kind == "passphrase" else nullcontext():
+        made = slots.make(
+            context.rng,
+            session.opened,
+            secret,
+            principal=session.principal,
+            name=label,
+            memory_mib=memory,
+            now=session.vault.clock(),
+        )
+    return made, keyfiles.encode(raw)
+
+
+@contextmanager
+def _keyfile(new: NewSecret, content: bytes) -> Iterator[None]:
+    """Make the keyfile, if `new` is the path of one; it is taken back if its slot is certain not to be written."""
+    if isinstance(new, Secret):
+        yield
+        return
+    files.create_private(new, content)
+    try:
+        yield
+    except errors.KmsError as error:
+        # Where the commit may have happened, the slot may be there, and perhaps it is the last one: its keyfile stays.
+        if not isinstance(error, errors.AuditUnavailableError | errors.InputOutputError):
+            new.unlink(missing_ok=True)
+        raise
 
 
 def _event(context: Context, name: str, slot: Slot) -> dict[str, Any]:

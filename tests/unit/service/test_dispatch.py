@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from kmscli import errors
 from kmscli.formats import auditline
 from kmscli.model import limits
 from kmscli.service import dispatch, events

@@ -1,0 +1,97 @@
+"""Markers: they survive changes, and name nothing but a place in their own list."""
+
+import base64
+
+import pytest
+
+from kmscli import errors
+from kmscli.formats.tree import bucket_of
+from kmscli.service import pages
+from tests.helpers import Home
+
+
+def marker(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def test_a_list_begins_at_the_first_place_of_the_tree() -> None:
+    assert pages.after("ListKeys", None) == (0, "")
+
+
+def test_a_page_that_holds_all_has_no_marker() -> None:
+    assert pages.page("ListKeys", ["key/a", "key/b"], 2) == (["key/a", "key/b"], None)
+    assert pages.page("ListKeys", [], 2) == ([], None)
+
+
+def test_a_marker_names_the_last_item_given() -> None:
+    names, following = pages.page("ListKeys", iter(["key/a", "key/b", "key/c"]), 2)
+    assert names == ["key/a", "key/b"]
+    assert pages.after("ListKeys", following) == (bucket_of("key/b"), "key/b")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "x",
+        "AAAA",
+        "\u00e4\u00e4\u00e4\u00e4",
+        "not base64!",
+        marker("ListAliases:alias/a"),
+        marker("ListKeys"),
+        marker(""),
+        base64.b64encode(b"\xff\xff\xff").decode(),
+        marker("ListKeys:key/a") + "\n",
+    ],
+)
+def test_what_was_not_given_out_is_no_marker(given: str) -> None:
+    with pytest.raises(errors.InvalidMarkerError) as caught:
+        pages.after("ListKeys", given)
+    assert (caught.value.code, caught.value.exit_code) == ("InvalidMarkerException", 2)
+
+
+@pytest.mark.parametrize("operation", ["ListKeys", "ListAliases"])
+def test_a_marker_of_another_list_is_refused(home: Home, operation: str) -> None:
+    for number in range(3):
+        home.create_key(Alias=f"alias/a{number}")
+    other = {"ListKeys": "ListAliases", "ListAliases": "ListKeys"}[operation]
+    given = home.perform(other, Limit=1).next_marker
+    assert home.refused(operation, Marker=given).code == "InvalidMarkerException"
+
+
+@pytest.mark.parametrize("name", ["vault", "principal/admin", "alias/a0", "key/", "", "\U0010ffff", "a:b:c"])
+def test_a_marker_that_was_made_up_shows_no_more_than_the_list_does(home: Home, name: str) -> None:
+    keys = {home.create_key(Alias=f"alias/a{number}") for number in range(5)}
+    shown = {key.key_id for key in home.perform("ListKeys", Marker=marker(f"ListKeys:{name}")).keys}
+    named = {alias.alias_name for alias in home.perform("ListAliases", Marker=marker(f"ListAliases:{name}")).aliases}
+    assert shown <= keys
+    assert named <= {f"alias/a{number}" for number in range(5)}
+
+
+def test_a_marker_of_one_key_s_aliases_shows_no_other_key_s(home: Home) -> None:
+    first, second = home.create_key(), home.create_key()
+    for number in range(6):
+        home.perform("CreateAlias", AliasName=f"alias/a{number}", TargetKeyId=first if number % 2 else second)
+    given = home.perform("ListAliases", KeyId=first, Limit=1).next_marker
+    for alias in home.perform("ListAliases", KeyId=second, Marker=given).aliases:
+        assert alias.target_key_id == second
+
+
+def test_what_is_there_all_the_time_is_given_once_whatever_changes(home: Home) -> None:
+    kept = {home.create_key(Alias=f"alias/kept{number}") for number in range(10)}
+    aliases = {f"alias/kept{number}" for number in range(10)}
+    found: list[str] = []
+    page = home.perform("ListAliases", Limit=2)
+    for number in range(100):
+        found += [alias.alias_name for alias in page.aliases]
+        if not page.truncated:
+            break
+        # The alias that the marker names is deleted, others come.
+        last = page.aliases[-1].alias_name
+        if last in aliases:
+            aliases.discard(last)
+        home.perform("DeleteAlias", AliasName=last)
+        home.create_key(Alias=f"alias/new{number}")
+        page = home.perform("ListAliases", Limit=2, Marker=page.next_marker)
+    assert aliases <= set(found)
+    assert len(found) == len(set(found))
+    assert len(kept) == 10
