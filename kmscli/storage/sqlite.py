@@ -177,9 +177,10 @@ class Store:
         rows = self._rows("SELECT children FROM node WHERE number = ?", number)
         return self._bytes(rows[0][0]) if rows else None
 
-    def slots(self) -> list[bytes]:
-        """The bodies of all slots, in the order of their ids."""
-        return [self._bytes(body) for (body,) in self._rows("SELECT body FROM slot ORDER BY id")]
+    def slots(self) -> list[tuple[str, bytes]]:
+        """(id, body) of all slots, in the order of their ids."""
+        rows = self._rows("SELECT id, body FROM slot ORDER BY id")
+        return [(self._text(slot_id), self._bytes(body)) for slot_id, body in rows]
 
     @staticmethod
     def _bytes(value: object) -> bytes:

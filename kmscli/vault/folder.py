@@ -83,12 +83,20 @@ class Vault:
         """The slots that can be read, and one error for each that cannot."""
         good: list[Slot] = []
         bad: list[errors.KmsError] = []
-        for body in self.store.slots():
+        for slot_id, body in self.store.slots():
             try:
-                good.append(slots.decode(body))
+                good.append(_slot(slot_id, body))
             except errors.VaultTamperedError as error:
                 bad.append(error)
         return good, bad
+
+
+def _slot(slot_id: str, body: bytes) -> Slot:
+    slot = slots.decode(body)
+    # A slot kept under a second id would outlive its own removal.
+    if slot.slot_id != slot_id:
+        raise errors.VaultTamperedError(what=f"slot {slot.slot_id} is kept under another id")
+    return slot
 
 
 def _config(path: Path) -> config.Config:

@@ -69,7 +69,7 @@ def test_what_is_committed_is_read_back(store: Store, path: Path) -> None:
     assert again.group("key/k") == [ROW]
     assert again.bucket(7) == [("key/k", b"\2" * 32)]
     assert again.node(64) == b"children"
-    assert again.slots() == [b"slot 0", b"slot a"]
+    assert again.slots() == [("00", b"slot 0"), ("aa", b"slot a")]
     assert again.head() == (b"head 2", b"signature 2")
     assert again.latest_line() == b"line 2"
     again.close()
