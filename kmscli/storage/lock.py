@@ -35,6 +35,23 @@ def vault_lock(path: Path, *, timeout: float) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def folder_lock(folder: Path, *, timeout: float) -> Iterator[None]:
+    """Hold a lock of a folder itself: who makes a vault in it is alone there.
+
+    Raises:
+        LockTimeoutError: Somebody else held it all that time.
+        InputOutputError: The folder cannot be read.
+    """
+    with io_errors(folder):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _wait(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB), timeout)
+        yield
+    finally:
+        os.close(fd)
+
+
 def is_free(path: Path) -> bool:
     """Whether nobody holds the lock at `path`, or there is none."""
     try:

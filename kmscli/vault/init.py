@@ -24,7 +24,7 @@ from kmscli.formats.head import Head
 from kmscli.formats.record import PrincipalRecord, RootKey, RootSet, VaultRecord
 from kmscli.model.ids import Place
 from kmscli.storage import files
-from kmscli.storage.lock import is_free, vault_lock
+from kmscli.storage.lock import folder_lock, is_free, vault_lock
 from kmscli.storage.paths import VaultPaths
 from kmscli.storage.places import refuse_network
 from kmscli.storage.sqlite import Store
@@ -35,6 +35,7 @@ from kmscli.vault.journal import Place as LinePlace
 from kmscli.vault.secrets import Secret
 
 _NOTE = "init-keyfile"
+_WAIT_SECONDS = 30
 
 
 class Plan(NamedTuple):
@@ -77,17 +78,22 @@ def init(plan: Plan, event: dict[str, Any], *, clock: Callable[[], datetime], rn
         VaultExistsError: Something is in its place already.
         FileExistsAlreadyError: The keyfile exists.
         InputOutputError: It cannot be written; nothing is left.
+        LockTimeoutError: Another init in the same folder did not end.
     """
     check(plan)
     target = Path(os.path.realpath(plan.folder))
     with files.io_errors(plan.folder):
         files.make_folders(target.parent)
         refuse_network(target.parent)
-        for stale in target.parent.glob(f".{target.name}.init-*"):
-            _sweep(stale)
-        building = target.parent / f".{target.name}.init-{secrets.token_hex(4)}"
-        building.mkdir(mode=0o700)
-    return _build(plan, event, building, target, clock=clock, rng=rng)
+    # Alone in the folder: what lies there unfinished is dead, even if it has not come so far as to have a lock.
+    with folder_lock(target.parent, timeout=_WAIT_SECONDS):
+        check(plan)
+        with files.io_errors(plan.folder):
+            for stale in target.parent.glob(f".{target.name}.init-*"):
+                _sweep(stale)
+            building = target.parent / f".{target.name}.init-{secrets.token_hex(4)}"
+            building.mkdir(mode=0o700)
+        return _build(plan, event, building, target, clock=clock, rng=rng)
 
 
 def check(plan: Plan) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kmscli import errors
 from kmscli.storage.files import create_private
-from kmscli.storage.lock import derivation_queue, is_free, vault_lock
+from kmscli.storage.lock import derivation_queue, folder_lock, is_free, vault_lock
 from tests.helpers import forked
 
 
@@ -114,6 +114,16 @@ def test_a_lock_that_is_no_private_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(errors.UnsafeVaultError), vault_lock(tmp_path / "open", timeout=0):
         pass
     with pytest.raises(errors.InputOutputError, match="No such file"), vault_lock(tmp_path / "none", timeout=0):
+        pass
+
+
+def test_one_process_at_a_time_holds_a_folder(tmp_path: Path) -> None:
+    with folder_lock(tmp_path, timeout=0), pytest.raises(errors.LockTimeoutError), folder_lock(tmp_path, timeout=0):
+        pass
+    with folder_lock(tmp_path, timeout=0):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(errors.InputOutputError), folder_lock(tmp_path / "none", timeout=0):
         pass
 
 
