@@ -1,7 +1,7 @@
 """Which lines somebody looks for. Pure; what a line claims is taken as it stands."""
 
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -55,7 +55,7 @@ class _Resource(msgspec.Struct, frozen=True):
 class Seen(msgspec.Struct, frozen=True):
     """What a search reads of a line."""
 
-    eventTime: datetime  # noqa: N815
+    eventTime: Annotated[datetime, msgspec.Meta(tz=True)]  # noqa: N815
     eventName: str = ""  # noqa: N815
     userIdentity: _Who | None = None  # noqa: N815
     requestParameters: dict[str, Any] | None = None  # noqa: N815
