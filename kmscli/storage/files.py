@@ -47,27 +47,34 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _temporary(
-    path: Path, data: bytes, *, mode: int, durable: bool, owner: tuple[int, int] | None = None
-) -> Iterator[Path]:
+    temporary: Path, data: bytes, *, mode: int, durable: bool, owner: tuple[int, int] | None = None
+) -> Iterator[None]:
     # Beside the target, so that one rename or link brings it into place; gone afterwards, whatever happened.
-    # The number is random: a process id comes again, and what a crash left must be in nobody's way. 50 characters of
-    # the name take at most 200 bytes, so this name fits wherever the other one does.
-    temporary = path.with_name(f".{path.name[:50]}.{int.from_bytes(os.urandom(8))}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         try:
-            # The bits asked for, whatever the umask; a new owner first, because a change of owner may clear some.
-            if owner is not None:
-                os.fchown(fd, *owner)
-            os.fchmod(fd, mode)
-            write_all(fd, data)
-            if durable:
-                os.fsync(fd)
+            _fill(fd, data, mode=mode, durable=durable, owner=owner)
         finally:
             os.close(fd)
-        yield temporary
+        yield
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _fill(fd: int, data: bytes, *, mode: int, durable: bool, owner: tuple[int, int] | None = None) -> None:
+    # The bits asked for, whatever the umask; a new owner first, because a change of owner may clear some.
+    if owner is not None:
+        os.fchown(fd, *owner)
+    os.fchmod(fd, mode)
+    write_all(fd, data)
+    if durable:
+        os.fsync(fd)
+
+
+def _new_name(path: Path) -> Path:
+    # The number is random: a process id comes again, and what a crash left must be in nobody's way. 50 characters of
+    # the name take at most 200 bytes, so this name fits wherever the other one does.
+    return path.with_name(f".{path.name[:50]}.{int.from_bytes(os.urandom(8))}.tmp")
 
 
 def make_folders(path: Path) -> None:
@@ -98,7 +105,24 @@ def replace_file(
     Raises:
         OSError: As the system says; the old file is untouched and no temporary one is left.
     """
-    with _temporary(path, data, mode=mode, durable=durable, owner=owner) as temporary:
+    temporary = _new_name(path)
+    with _temporary(temporary, data, mode=mode, durable=durable, owner=owner):
+        os.replace(temporary, path)
+    if durable:
+        sync_folder(path.parent)
+
+
+def replace_locked(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Put `data` at `path`, as `replace_file`, where a lock leaves one process at a time to do so.
+
+    The temporary file has one name, so what a crash leaves is gone with the next write and never adds up.
+
+    Raises:
+        OSError: As for `replace_file`.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with _temporary(temporary, data, mode=PRIVATE, durable=durable):
         os.replace(temporary, path)
     if durable:
         sync_folder(path.parent)
@@ -111,12 +135,36 @@ def create_private(path: Path, data: bytes) -> None:
         FileExistsAlreadyError: Something has that name: it is never overwritten.
         InputOutputError: It cannot be written.
     """
-    with io_errors(path), _temporary(path, data, mode=PRIVATE, durable=True) as temporary:
+    with io_errors(path):
         try:
-            os.link(temporary, path)
+            if not _link_unnamed(path, data):
+                temporary = _new_name(path)
+                with _temporary(temporary, data, mode=PRIVATE, durable=True):
+                    os.link(temporary, path)
         except FileExistsError as error:
             raise errors.FileExistsAlreadyError(path=path) from error
         sync_folder(path.parent)
+
+
+def _link_unnamed(path: Path, data: bytes) -> bool:
+    """Make a file without a name and then give it one: a crash leaves no second copy of a secret.
+
+    Returns:
+        False where the system or the file system cannot do that (open(2), O_TMPFILE); then nothing was made.
+    """
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, PRIVATE)
+    except (AttributeError, OSError):
+        return False
+    try:
+        _fill(fd, data, mode=PRIVATE, durable=True)
+        # A folder's descriptor makes Python call linkat, which alone can follow the name of a descriptor.
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
@@ -180,6 +228,26 @@ def read_input(path: Path, *, limit: int) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             return read_some(fd, limit + 1)
+        finally:
+            os.close(fd)
+
+
+def read_own(path: Path, *, limit: int) -> bytes | None:
+    """The first `limit` bytes of a file of kms's own; None if there is none.
+
+    Raises:
+        UnsafeVaultError: It is not this user's alone, or no regular file; a pipe in its place keeps nobody waiting.
+        InputOutputError: It cannot be read.
+    """
+    with io_errors(path):
+        try:
+            check_private(path, path.lstat())
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            check_private(path, os.fstat(fd))
+            return read_some(fd, limit)
         finally:
             os.close(fd)
 

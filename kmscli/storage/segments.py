@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kmscli import errors
-from kmscli.storage.files import PRIVATE, READ_ONLY_HINT, check_private, io_errors, replace_file, write_all
+from kmscli.storage.files import PRIVATE, READ_ONLY_HINT, check_private, io_errors, replace_locked, write_all
 
 _NAME = re.compile(r"([0-9]{8})\.jsonl")
 _CHUNK = 64 * 1024
+_PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""No link is followed, and a pipe in the place of a file keeps nobody waiting."""
 _UNNOTED = ".unnoted"
 
 
@@ -41,6 +43,17 @@ class Entry(NamedTuple):
 
     name: str
     size: int
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is not this user's alone.
+
+    Raises:
+        UnsafeVaultError: It is not.
+        AuditUnavailableError: There is none.
+    """
+    with _reading(folder):
+        check_private(folder, folder.lstat(), folder=True)
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -125,7 +138,7 @@ def open_segment(path: Path, flags: int) -> Iterator[int]:
     Raises:
         OSError: As the system says, and for what is no regular file: a pipe in its place must not keep anybody waiting.
     """
-    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    fd = os.open(path, flags | _PLAIN)
     try:
         if _size(os.fstat(fd)) < 0:
             raise OSError(errno.EINVAL, "is no regular file")
@@ -165,7 +178,7 @@ def begin(folder: Path, number: int, data: bytes) -> None:
     """
     path = segment_path(folder, number)
     with _writing(path):
-        replace_file(path, data)
+        replace_locked(path, data)
 
 
 @contextmanager
@@ -197,7 +210,7 @@ def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:
     name = f"torn-{seq:012d}"
     path = segment_path(folder, ending.segment)
     with _writing(path):
-        replace_file(folder / (name + _UNNOTED), ending.torn)
+        replace_locked(folder / (name + _UNNOTED), ending.torn)
         with open_segment(path, os.O_WRONLY) as fd:
             os.ftruncate(fd, ending.offset)
             os.fdatasync(fd)
@@ -206,7 +219,8 @@ def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:
 
 def unnoted(folder: Path) -> list[str]:
     """Final names of files set aside that no line of the log tells of yet."""
-    return sorted(name.removesuffix(_UNNOTED) for name in os.listdir(folder) if name.endswith(_UNNOTED))
+    with _reading(folder):
+        return sorted(name.removesuffix(_UNNOTED) for name in os.listdir(folder) if name.endswith(_UNNOTED))
 
 
 def mark_noted(folder: Path, name: str) -> None:
@@ -218,7 +232,7 @@ def mark_noted(folder: Path, name: str) -> None:
 def count_failure(path: Path) -> None:
     """Count one failed unlock: a byte at the end of a file. Where it cannot be written, nothing is counted."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _PLAIN, PRIVATE)
     except OSError:
         return
     try:

@@ -55,7 +55,8 @@ def parse(content: bytes, *, path: str) -> Config:
 
     try:
         settings = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Beside what is no TOML or no text: brackets nested deeper than Python calls, and a number of 5000 digits.
         raise errors.ConfigError(path=path, problem=str(error)) from error
     flat = {name: value for name, value in settings.items() if not isinstance(value, dict)}
     for section, inner in settings.items():

@@ -5,7 +5,6 @@ Implements docs/spec/vault.md, "Opening".
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -14,7 +13,7 @@ from kmscli import errors
 from kmscli.audit.log import AuditLog
 from kmscli.formats import slot as slots
 from kmscli.formats.slot import Slot
-from kmscli.storage import files
+from kmscli.storage import files, segments
 from kmscli.storage.paths import VaultPaths
 from kmscli.storage.places import refuse_network
 from kmscli.storage.sqlite import Store
@@ -57,14 +56,15 @@ class Vault:
             VaultNotFoundError: There is none.
             UnsafeVaultError: It is not this user's alone.
             UnsupportedOperationError: It lies on a network file system.
+            AuditUnavailableError: It has no folder for its log.
         """
         self.paths = VaultPaths(Path(os.path.realpath(folder)))
         if not os.path.lexists(self.paths.database):
             raise errors.VaultNotFoundError(path=folder)
         with files.io_errors(folder):
-            for inner in (self.paths.folder, self.paths.audit):
-                files.check_private(inner, inner.lstat(), folder=True)
+            files.check_private(self.paths.folder, self.paths.folder.lstat(), folder=True)
             refuse_network(self.paths.folder)
+        segments.check_folder(self.paths.audit)
         self.clock = clock
         self.rng = rng
         self.lock_timeout = lock_timeout
@@ -100,7 +100,4 @@ def _slot(slot_id: str, body: bytes) -> Slot:
 
 
 def _config(path: Path) -> config.Config:
-    content = b""
-    with suppress(errors.InputOutputError):
-        content = files.read_input(path, limit=64 * 1024)
-    return config.parse(content, path=str(path))
+    return config.parse(files.read_own(path, limit=64 * 1024) or b"", path=str(path))

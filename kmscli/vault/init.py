@@ -127,7 +127,7 @@ def _build(
     made_keyfile = False
     try:
         with files.io_errors(plan.folder):
-            files.replace_file(lock, b"")
+            files.replace_locked(lock, b"")
         with vault_lock(lock, timeout=0), files.io_errors(plan.folder):
             secret, content = _first_secret(plan, building, rng)
             made = _fill(plan, event, VaultPaths(building), secret, clock=clock, rng=rng)
@@ -162,7 +162,7 @@ def _first_secret(plan: Plan, building: Path, rng: Callable[[int], bytes]) -> tu
     content = keyfile.encode(raw)
     # If this init dies between keyfile and vault, the next one knows by this note that the keyfile opens nothing.
     note = f"{os.path.realpath(plan.keyfile or '')}\n{sha256(content).hexdigest()}"
-    files.replace_file(building / _NOTE, note.encode())
+    files.replace_locked(building / _NOTE, note.encode())
     return Secret("keyfile", raw), content
 
 
@@ -214,7 +214,7 @@ def _fill(
         now=now,
     )
     paths.audit.mkdir(mode=0o700)
-    files.replace_file(paths.config, config.template())
+    files.replace_locked(paths.config, config.template())
     store = Store.create(paths.database)
     try:
         draft = Draft(store, tree.EMPTY.hex(), now=now)

@@ -52,7 +52,7 @@ def of(snapshot: Snapshot, tail: Tail) -> Pin:
 def load(path: Path) -> Pin | None:
     """The pin at `path`; None if there is none or it is no pin (then the next use writes a new one)."""
     try:
-        return record.decode(files.read_input(path, limit=4096), Pin)
+        return record.decode(files.read_own(path, limit=4096) or b"", Pin)
     except errors.KmsError:
         return None
 
@@ -64,7 +64,7 @@ def save(path: Path, pin: Pin) -> None:
         OSError: The folder of states cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files.replace_file(path, record.encode(pin), durable=False)
+    files.replace_locked(path, record.encode(pin), durable=False)
 
 
 def check_state(pin: Pin, path: Path, snapshot: Snapshot) -> None:
