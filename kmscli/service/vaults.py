@@ -16,6 +16,7 @@ from kmscli.storage.paths import pin_file
 from kmscli.vault import init as vault_init
 from kmscli.vault import pin
 from kmscli.vault.folder import Vault
+from kmscli.vault.journal import behind_its_log
 from kmscli.vault.secrets import Secret
 from kmscli.vault.snapshot import Snapshot
 
@@ -129,10 +130,15 @@ def status(vault: Vault) -> StatusResponse:
         KmsError: The vault is damaged, was tampered with, or went back in time.
     """
     good, damaged = vault.slots()
+    # Without a lock, what is read first may be behind what is read later, never ahead: the log and the pin come first.
+    tail = vault.log.tail()
+    with vault.store.snapshot():
+        path = pin_file(Snapshot(vault.store, None).head.vault_id)
+    seen = pin.load(path)
     with vault.store.snapshot():
         snapshot = Snapshot(vault.store, None)
-        path = pin_file(snapshot.head.vault_id)
-        seen = pin.load(path)
+        if tail.generation > snapshot.head.generation:
+            raise behind_its_log(snapshot.head.generation, tail.generation, path)
         if seen:
             pin.check_state(seen, path, snapshot)
         kinds = Counter(name.partition("/")[0] for _, name in snapshot.group_names("", (0, "")))
@@ -150,5 +156,5 @@ def status(vault: Vault) -> StatusResponse:
             principals=kinds["principal"],
             slots=len(good),
             damaged_slots=len(damaged),
-            audit_lines=vault.log.tail().seq,
+            audit_lines=tail.seq,
         )

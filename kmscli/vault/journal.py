@@ -6,6 +6,7 @@ then the principal who acts signs it.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -136,8 +137,7 @@ class Journal:
     def _check_tail(self) -> None:
         tail, head = self._tail, self.snapshot.head
         if tail.generation > head.generation:
-            what = f"the database is at generation {head.generation}, its audit log at {tail.generation}"
-            raise errors.RollbackError(what=what, pin=self._pin_path, hint="restore the newer vault.db")
+            raise behind_its_log(head.generation, tail.generation, self._pin_path)
         if tail.seq < head.seq or (tail.seq == head.seq and tail.digest != head.line):
             raise errors.AuditTamperedError(what=f"it does not hold line {head.seq}, which the vault knows of")
         if self._seen:
@@ -195,6 +195,12 @@ class Journal:
             pin.save(self._pin_path, pin.of(snapshot, self._tail))
         except OSError as error:
             self._vault.warn(f"rollback is not watched: {self._pin_path} cannot be written ({error.strerror})")
+
+
+def behind_its_log(database: int, log: int, pin_path: Path) -> errors.RollbackError:
+    """The error for a database whose generation is smaller than one that its log tells of."""
+    what = f"the database is at generation {database}, its audit log at {log}"
+    return errors.RollbackError(what=what, pin=pin_path, hint="restore the newer vault.db")
 
 
 class _Failures(msgspec.Struct):

@@ -79,7 +79,7 @@ def open_slot(slot: Slot, secret: Secret) -> Opened | None:
     """What is in a slot, or None if `secret` is not its secret.
 
     Raises:
-        VaultTamperedError: The secret is right, and yet the seed does not open.
+        VaultTamperedError: The secret is right, and yet the seed does not open, or the public key is another one.
     """
     if slot.kind != secret.kind:
         return None
@@ -90,6 +90,9 @@ def open_slot(slot: Slot, secret: Secret) -> Opened | None:
         anchor = seal.unseal(keys.anchor, slot.anchor, context=slots.anchor_context(slot.slot_id, slot.principal))
     except errors.SealBrokenError:
         return None
+    if slot.public != keys.sealing.public:
+        # Whoever renewed the identity would seal its seed to whom that key belongs.
+        raise errors.VaultTamperedError(what=f"slot {slot.slot_id} names a public key that is not its own")
     vault_id = anchor[: slots.VAULT_ID_BYTES].hex()
     seed = keys.sealing.open(slot.seed, context=slots.seed_context(slot.slot_id, slot.principal, vault_id))
     return Opened(identity.Identity(seed), vault_id, anchor[slots.VAULT_ID_BYTES :])
