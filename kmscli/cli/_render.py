@@ -26,15 +26,17 @@ class Output:
         Raises:
             UsageError: A form or a query that is none.
         """
-        self.form = settings.text("--output") or default
+        asked_for = settings.text("--output")
+        self._may_prefer = asked_for is None and default == "json"
+        self.form = asked_for or default
         query = settings.text("--query")
         if query and self.form == "people":
             self.form = "json"
         self._select = _query(query) if query else None
 
     def prefer(self, form: str) -> None:
-        """Use the form of config.toml when the command line names none and the verb answers in JSON."""
-        if form and self.form == "json":
+        """Use the form of config.toml, unless the command line names one or the verb has a form for people."""
+        if form and self._may_prefer:
             self.form = form
 
     def show(self, answer: Response | dict[str, Data], lines: Iterable[str] = ()) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Context, Option
 
 from kmscli import errors
-from kmscli.cli import _forms
+from kmscli.cli import _forms, _io
 from kmscli.cli._new import verbs
 from kmscli.cli._render import Output
 from kmscli.cli._settings import one_of
@@ -16,6 +16,7 @@ from kmscli.service import audits
 
 app = verbs("The signed log of every use; no secret is needed to read or to verify it.")
 
+_VERDICT = "The log is whole: every line is signed, and in its place."
 _OUTCOMES = ("ok", "denied", "failed")
 
 
@@ -95,4 +96,6 @@ def verify(
     else:
         with opened(settings) as vault:
             proved = audits.verify(vault, full=full)
-    output.show(proved, _forms.labelled(proved))
+    output.show(proved, [_VERDICT, *_forms.labelled(proved)])
+    if proved.trusted_by == "vault" and not settings.flag("--quiet"):
+        _io.note("only the vault itself vouches for its root fingerprint: compare it with what `kms init` printed")

@@ -64,7 +64,7 @@ def test_an_unforeseen_error_names_its_class_and_place_and_never_its_text(capfd:
 def test_debug_shows_where_an_error_came_from_and_no_values(capfd: Capture) -> None:
     def act(secret: str) -> None:
         try:
-            raise KeyError(secret)
+            {}[secret]
         except KeyError as error:
             raise errors.InternalError(what="x") from error
 
