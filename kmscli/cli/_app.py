@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from kmscli import errors
 from kmscli.cli import _errors
 from kmscli.cli._settings import ROWS, Settings
-from kmscli.cli._verb import Group, Verb, tool_options
+from kmscli.cli._verb import Group, tool_options
 from kmscli.cli._verbs import SECTIONS, VERBS
 from kmscli.storage.inputs import hold_standard_streams
 
@@ -104,6 +104,3 @@ def _complete(command: Kms) -> int:
     from kmscli.cli import _completion
 
     return _completion.answer(command, os.environ[COMPLETE_VARIABLE])
-
-
-__all__ = ["Kms", "Verb", "kms", "run"]

@@ -12,9 +12,10 @@ from typer._completion_shared import get_completion_script
 from typer.completion import shell_complete
 
 from kmscli import errors
+from kmscli.cli._app import COMPLETE_VARIABLE
 from kmscli.cli._argv import suggestion
 
-PROGRAM, VARIABLE = "kms", "_KMS_COMPLETE"
+PROGRAM = "kms"
 
 _ZSH_ESCAPES = str.maketrans({'"': '""', "'": "''", "$": "\\$", "`": "\\`", ":": r"\\:"})
 
@@ -43,7 +44,7 @@ def script(shell: str) -> str:
     if shell not in SHELLS:
         hint = suggestion(shell, SHELLS) or f"the shells are {', '.join(SHELLS)}"
         raise errors.UsageError(problem=f"no completion for {shell}", hint=hint)
-    found = get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell).strip() + "\n"
+    found = get_completion_script(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell).strip() + "\n"
     if shell != "zsh":
         return found
     # Loaded from fpath, the file itself is the function that completes, and must do so the first time too.
@@ -56,4 +57,4 @@ def answer(command: Any, instruction: str) -> int:  # noqa: ANN401 - classes of 
     """Answer the shell's question, which is in the environment; what it returns is the exit code."""
     for shell, formatter in _ANSWERS.items():
         add_completion_class(formatter, shell)
-    return shell_complete(command, {}, PROGRAM, VARIABLE, instruction)
+    return shell_complete(command, {}, PROGRAM, COMPLETE_VARIABLE, instruction)

@@ -278,3 +278,22 @@ def test_tables_have_lines_for_people_and_none_for_plain_terminals(ask: Ask) -> 
     printed, _ = end(ask(*words, TERM="dumb"))
     assert ("+--" in printed, "\x1b" in printed) == (True, False)
     assert "\x1b" not in end(ask(*words, NO_COLOR="1"))[0].replace("\x1b[1m", "").replace("\x1b[0m", "")
+
+
+def test_input_typed_at_the_terminal_is_taken_to_its_end(ask: Ask, home: Path) -> None:
+    child = ask("encrypt", "--keyfile", "keyfile", "-o", "out.kms")
+    child.expect("kms: note: reading from the terminal; end with Ctrl-D")
+    child.sendline("typed text")
+    child.sendeof()
+    assert end(child)[1] == 0
+    assert end(ask("decrypt", "--keyfile", "keyfile", "out.kms")) == ("typed text\n", 0)
+    assert (home / "out.kms").stat().st_mode & 0o777 == 0o600
+
+
+def test_ctrl_c_while_input_is_awaited_ends_with_130_and_writes_nothing(ask: Ask, home: Path) -> None:
+    child = ask("encrypt", "--keyfile", "keyfile", "-o", "out.kms")
+    child.expect("end with Ctrl-D")
+    child.sendintr()
+    printed, code = end(child)
+    assert (code, "kms: error: Interrupted: interrupted" in printed) == (130, True)
+    assert not (home / "out.kms").exists()
