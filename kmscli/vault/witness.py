@@ -18,6 +18,7 @@ from kmscli.storage.paths import pin_file
 from kmscli.storage.segments import Entry
 from kmscli.vault import pin
 from kmscli.vault.folder import Vault
+from kmscli.vault.journal import behind_its_log
 from kmscli.vault.pin import Pin
 from kmscli.vault.snapshot import Snapshot
 
@@ -109,8 +110,7 @@ def _with_pending(verifier: Verifier, known: Witness) -> Report:
 def _check_head(known: Witness, report: Report) -> None:
     head = known.head
     if report.generation > head.generation:
-        what = f"the database is at generation {head.generation}, its audit log at {report.generation}"
-        raise errors.RollbackError(what=what, pin=known.pin_path, hint="restore the newer vault.db")
+        raise behind_its_log(head.generation, report.generation, known.pin_path)
     if report.digests.get(head.seq) != head.line:
         raise _lacking(f"it does not hold line {head.seq}, which the vault knows of")
     if (report.vault_id, report.generation, report.root) != (head.vault_id, head.generation, head.root):

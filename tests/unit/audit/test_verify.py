@@ -414,7 +414,8 @@ def test_segments_are_listed_in_order_and_what_kms_leaves_beside_them_is_known()
         Entry("unlock-failures", 0),
         Entry("torn-000000000012", 5),
         Entry("torn-000000000013.unnoted", 5),
-        Entry(".00000003.jsonl.4711.tmp", 5),
+        Entry(".00000003.jsonl.tmp", 5),
+        Entry(".torn-000000000014.unnoted.tmp", 5),
     ]
     assert [(1, 10), (2, 20)] == check_files(entries)
 
