@@ -140,6 +140,11 @@ class Journal:
             raise behind_its_log(head.generation, tail.generation, self._pin_path)
         if tail.seq < head.seq or (tail.seq == head.seq and tail.digest != head.line):
             raise errors.AuditTamperedError(what=f"it does not hold line {head.seq}, which the vault knows of")
+        if tail.generation < head.generation:
+            # Every line after the head's own tells of its generation, so these lines belong to another history.
+            raise errors.AuditTamperedError(
+                what=f"its line {tail.seq} knows generation {tail.generation}, the vault is at {head.generation}"
+            )
         if self._seen:
             pin.check_log(self._seen, tail, self._vault.log)
 

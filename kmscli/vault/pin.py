@@ -6,14 +6,18 @@ is no secret and no proof for others.
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from kmscli import errors
 from kmscli.audit.log import AuditLog, Tail
 from kmscli.formats import auditline, record
+from kmscli.model import limits
 from kmscli.storage import files
 from kmscli.vault.snapshot import Snapshot
+
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,13 +30,13 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     fingerprint: str
-    generation: int
+    generation: _Number
     head: str
-    seq: int
+    seq: _Number
     line: str
-    segment: int
-    offset: int
-    length: int
+    segment: _Number
+    offset: _Number
+    length: Annotated[int, msgspec.Meta(ge=0, le=limits.AUDIT_LINE_MAX)]
 
 
 def of(snapshot: Snapshot, tail: Tail) -> Pin:
