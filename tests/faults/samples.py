@@ -278,16 +278,20 @@ def violations(sample: Sample, found: Answers, allowed: Collection[str] = DAMAGE
 
 
 def _healed(value: object, sample: Sample) -> object:
-    """An answer that owns up to damaged slots, as it would be if they were whole; the slots it shows stay as shown."""
+    """An answer about slots as it would be if none were missing; the slots that it shows must be genuine.
+
+    Each slot proves itself, and nothing proves how many there are: deletion is found by nobody (docs/threat-model.md).
+    """
     match value:
-        case {"Slots": list(shown), "DamagedSlots": int(damaged)} if damaged:
-            whole = sample.answers["slots"]["Slots"]  # type: ignore[index]
-            known = all(slot in whole for slot in shown)
-            return sample.answers["slots"] if known and len(shown) + damaged >= len(whole) else value
-        case {"Slots": int(slots), "DamagedSlots": int(damaged)}:
-            whole = sample.answers["status"]["Slots"]  # type: ignore[index]
-            return value | {"Slots": min(slots + damaged, whole), "DamagedSlots": 0}
+        case {"Slots": list(shown), "DamagedSlots": _} if all(slot in _whole(sample, "slots") for slot in shown):
+            return sample.answers["slots"]
+        case {"Slots": int(shown), "DamagedSlots": _} if shown <= _whole(sample, "status"):
+            return value | {"Slots": _whole(sample, "status"), "DamagedSlots": 0}
     return value
+
+
+def _whole(sample: Sample, question: str) -> Any:
+    return sample.answers[question]["Slots"]  # type: ignore[index]
 
 
 def is_refusal(value: object, allowed: Collection[str] = DAMAGED) -> bool:
