@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from kmscli import errors
 
+_HINT = "keep the log as it is for whoever investigates"
+
 
 class Place(NamedTuple):
     """Where a line stands: its segment, its number in that segment, and its number in the log, all from 1."""
@@ -16,4 +18,4 @@ class Place(NamedTuple):
 def fault(place: Place, reason: str) -> errors.AuditTamperedError:
     """The error that names a bad line; its `data` holds the members of `place` and `reason`."""
     what = f"{place.segment:08d}.jsonl, line {place.line} (seq {place.seq}): {reason}"
-    return errors.AuditTamperedError(what=what, reason=reason, **place._asdict())
+    return errors.AuditTamperedError(what=what, reason=reason, hint=_HINT, **place._asdict())

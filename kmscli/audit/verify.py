@@ -64,7 +64,8 @@ def check_files(entries: Iterable[Entry]) -> list[tuple[int, int]]:
             sizes[number] = size
         elif size < 0 or not _OURS.fullmatch(name):
             raise errors.AuditTamperedError(
-                what=f"{name} does not belong into its folder", hint="move it elsewhere if you know where it comes from"
+                what=f"{name!r} does not belong into its folder",
+                hint="move it elsewhere if you know where it comes from",
             )
     for number in range(1, max(sizes, default=1) + 1):
         if sizes.get(number, 0) <= 0:

@@ -1,5 +1,6 @@
 """The log of a real vault: its end, searches, and its proof beside the vault and without it."""
 
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,6 +217,19 @@ def test_a_third_party_who_names_no_log_is_told(tmp_path: Path) -> None:
         audits.verify_log(tmp_path / "none", bytes(32))
     with pytest.raises(errors.AuditTamperedError, match=r"00000001.jsonl is missing"):
         audits.verify_log(tmp_path, bytes(32))
+
+
+def test_in_full_a_record_is_proved_that_nobody_asked_for(home: Home) -> None:
+    home.create_key()
+    home.close()
+    database = sqlite3.connect(home.folder / "vault.db")
+    with database:
+        database.execute("UPDATE record SET body = CAST(body || ' ' AS BLOB) WHERE kind = 'version'")
+    database.close()
+    assert 2 == verified(home, full=False).lines
+    with pytest.raises(errors.VaultTamperedError) as caught:
+        verified(home, full=True)
+    assert 50 == caught.value.exit_code
 
 
 def test_a_log_that_grows_while_it_is_proved_is_whole(home: Home) -> None:

@@ -428,10 +428,11 @@ def test_segments_are_listed_in_order_and_what_kms_leaves_beside_them_is_known()
         ([], "00000001.jsonl is missing"),
         ([("00000001.jsonl", 1), ("00000002.jsonl", 0)], "00000002.jsonl is empty"),
         ([("00000001.jsonl", -1)], "00000001.jsonl is no file"),
-        ([("00000000.jsonl", 1), ("00000001.jsonl", 1)], "00000000.jsonl does not belong"),
-        ([("00000001.jsonl", 1), ("00000001.jsonl.bak", 1)], "00000001.jsonl.bak does not belong"),
-        ([("00000001.jsonl", 1), ("unlock-failures", -1)], "unlock-failures does not belong"),
-        ([("00000001.jsonl", 1), ("1.jsonl", 1)], "1.jsonl does not belong"),
+        ([("00000000.jsonl", 1), ("00000001.jsonl", 1)], "'00000000.jsonl' does not belong"),
+        ([("00000001.jsonl", 1), ("00000001.jsonl.bak", 1)], "'00000001.jsonl.bak' does not belong"),
+        ([("00000001.jsonl", 1), ("unlock-failures", -1)], "'unlock-failures' does not belong"),
+        ([("00000001.jsonl", 1), ("1.jsonl", 1)], "'1.jsonl' does not belong"),
+        ([("00000001.jsonl", 1), ("\udcff\x1b", 1)], r"'\\udcff\\x1b' does not belong"),
     ],
 )
 def test_a_folder_that_is_not_that_of_a_log_is_refused(entries: list[tuple[str, int]], what: str) -> None:
