@@ -53,8 +53,9 @@ NewSecret = Secret | Path
 
 
 def list_slots(vault: Vault) -> SlotList:
-    """The slots of every principal."""
+    """The slots of every principal, oldest first."""
     good, damaged = vault.slots()
+    good.sort(key=lambda slot: (slot.principal, slot.created))
     return SlotList(slots=[_entry(slot) for slot in good], damaged_slots=len(damaged))
 
 
