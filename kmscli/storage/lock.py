@@ -19,6 +19,8 @@ _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.005
 """Short, for who waits long must not lose each time to who comes anew: of 32 processes nobody waited for 1.5 s."""
 
+_MISSING = "when no kms is at work: touch {path} && chmod 600 {path}"
+
 
 @contextmanager
 def vault_lock(path: Path, *, timeout: float) -> Iterator[None]:
@@ -60,7 +62,7 @@ def is_free(path: Path) -> bool:
             return True
     except errors.LockTimeoutError:
         return False
-    except errors.InputOutputError:
+    except (errors.InputOutputError, errors.VaultTamperedError):
         return True
 
 
@@ -83,7 +85,13 @@ def derivation_queue(path: Path, *, timeout: float) -> Iterator[None]:
 @contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
     with io_errors(path):
-        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            check_private(path, path.lstat())
+            # A pipe that took its place meanwhile keeps nobody waiting.
+            fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            # Never made anew: who still holds the old one would be a second holder.
+            raise errors.VaultTamperedError(what=f"{path} is missing", hint=_MISSING.format(path=path)) from error
     try:
         check_private(path, os.fstat(fd))
         yield fd

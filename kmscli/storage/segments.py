@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,7 +133,7 @@ def _ending(fd: int, segment: int, line_max: int) -> Ending:
 
 @contextmanager
 def open_segment(path: Path, flags: int) -> Iterator[int]:
-    """A descriptor of an existing segment; os.O_* `flags` beside NOFOLLOW and CLOEXEC.
+    """A descriptor of an existing file of the log; os.O_* `flags` beside NOFOLLOW and CLOEXEC.
 
     Raises:
         OSError: As the system says, and for what is no regular file: a pipe in its place must not keep anybody waiting.
@@ -246,17 +246,15 @@ def count_failure(path: Path) -> None:
 def failures(path: Path) -> int:
     """How many failed unlocks were counted since the last signed line."""
     try:
-        return path.lstat().st_size
+        return max(0, _size(path.lstat()))
     except OSError:
         return 0
 
 
 def forget_failures(path: Path, count: int) -> None:
     """Start the count anew after `count` of them were written to the log; later ones stay counted."""
-    try:
-        os.truncate(path, max(0, path.lstat().st_size - count))
-    except OSError:
-        return
+    with suppress(OSError), open_segment(path, os.O_WRONLY) as fd:
+        os.ftruncate(fd, max(0, os.fstat(fd).st_size - count))
 
 
 def read_lines(path: Path, *, line_max: int, size: int | None = None) -> Iterator[bytes]:

@@ -30,6 +30,8 @@ _TABLES = {
     "latest": "id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), line BLOB NOT NULL",
     "slot": "id TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL",
 }
+_BESIDE = ("-journal", "-wal", "-shm")
+"""What SQLite reads beside a database, whichever of it this vault uses."""
 SCHEMA = tuple(f"CREATE TABLE {name} ({columns}) WITHOUT ROWID" for name, columns in _TABLES.items())
 
 
@@ -81,6 +83,9 @@ class Store:
         """
         with io_errors(path):
             check_private(path, path.lstat())
+            for beside in _BESIDE:
+                with suppress(FileNotFoundError):
+                    check_private(path.with_name(path.name + beside), os.lstat(f"{path}{beside}"))
         store = cls(path, lock_timeout=lock_timeout)
         try:
             store._set_up()

@@ -9,6 +9,8 @@ from kmscli import errors
 from kmscli.crypto import kdf
 
 SEGMENT_BYTES = 64 * 1024 * 1024
+LENGTH_MAX = 16 * 1024
+"""Bytes of the file: the time that its parser takes grows with their square."""
 _SEGMENT_BYTES_MIN = 4096
 _OUTPUTS = ("json", "text", "table")
 
@@ -51,6 +53,8 @@ def parse(content: bytes, *, path: str) -> Config:
     """
     if all(not line.strip() or line.lstrip().startswith(b"#") for line in content.splitlines()):
         return Config()
+    if len(content) > LENGTH_MAX:
+        raise errors.ConfigError(path=path, problem=f"it has more than {LENGTH_MAX} bytes")
     import tomllib
 
     try:

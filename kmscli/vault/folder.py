@@ -100,4 +100,5 @@ def _slot(slot_id: str, body: bytes) -> Slot:
 
 
 def _config(path: Path) -> config.Config:
-    return config.parse(files.read_own(path, limit=64 * 1024) or b"", path=str(path))
+    content = files.read_own(path, limit=config.LENGTH_MAX + 1) or b""
+    return config.parse(content, path=str(path))

@@ -109,11 +109,11 @@ def test_a_lock_that_is_no_private_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "open").write_bytes(b"")
     (tmp_path / "open").chmod(0o644)
-    with pytest.raises(errors.InputOutputError), vault_lock(tmp_path / "link", timeout=0):
+    with pytest.raises(errors.UnsafeVaultError), vault_lock(tmp_path / "link", timeout=0):
         pass
     with pytest.raises(errors.UnsafeVaultError), vault_lock(tmp_path / "open", timeout=0):
         pass
-    with pytest.raises(errors.InputOutputError, match="No such file"), vault_lock(tmp_path / "none", timeout=0):
+    with pytest.raises(errors.VaultTamperedError, match="missing"), vault_lock(tmp_path / "none", timeout=0):
         pass
 
 
