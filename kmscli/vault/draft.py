@@ -75,7 +75,7 @@ class Draft(Records):
             branches.add(bucket // tree.FANOUT)
         for branch in branches:
             self._set_child(tree.TRUNK, branch, tree.node_digest(branch, self._nodes[branch]))
-        return tree.node_digest(tree.TRUNK, self._nodes[tree.TRUNK]).hex(), self._changes.listed()
+        return tree.node_digest(tree.TRUNK, self._node(tree.TRUNK)).hex(), self._changes.listed()
 
     def conclude(self, head: Head, who: Identity, line: bytes) -> None:
         """Write the signed head of the new state and keep its audit line; what commits the draft comes after."""
