@@ -43,18 +43,9 @@ def test_zsh_completes_a_verb_from_its_folder_of_functions_at_the_first_tab(
     shell.expect("ready> ")
     shell.sendline(f"fpath=({SCRIPTS} $fpath); autoload -Uz compinit; compinit -D -u; echo loa''ded")
     shell.expect("loaded.*ready> ")
-    # A busy machine may still be setting up the line editor, which then forgets what was typed before it was ready.
-    for _ in range(6):
-        shell.send("kms list-al\t")
-        if shell.expect(["list-aliases", pexpect.TIMEOUT], timeout=10) == 0:
-            break
-        shell.sendcontrol("u")
-    else:
-        pytest.fail(f"no completion: {shell.before!r}")
-    shell.sendcontrol("c")
-    shell.sendline("exit")
-    shell.expect(pexpect.EOF)
-    shell.close()
+    shell.send("kms list-al\t")
+    shell.expect("list-aliases")
+    shell.close(force=True)
 
 
 @pytest.mark.parametrize("question", ["kms ", "kms slot test --keyfile ", "kms decrypt "])
