@@ -132,3 +132,52 @@ def test_an_edit_of_the_newest_line_is_refused_or_changes_no_answer(sample: Samp
         with attacking(copy) as who:
             attempted(edit, who, "latest")
         assert [] == samples.violations(sample, samples.answers(sample, copy)), name
+
+
+HOSTILE = {
+    "nothing": b"",
+    "depth": b"[" * 1_000_000,
+    "depth of members": b'{"a":' * 200_000,
+    "a large number": b'{"generation":1' + b"0" * 4000 + b"}",
+    "a larger number": b'{"generation":1' + b"0" * 100_000 + b"}",
+    "NaN": b'{"generation":NaN}',
+    "an exponent": b'{"generation":1e999999999}',
+    "a lone surrogate": b'{"vault_id":"\\ud800"}',
+    "no UTF-8": b'{"vault_id":"\xff"}',
+    "a long string": b'{"vault_id":"' + b"a" * 2_000_000 + b'"}',
+    "many members": b"{" + b",".join(b'"%d":0' % number for number in range(100_000)) + b"}",
+    "null": b"null",
+    "a list": b"[]",
+}
+BODIES = {"record": 3, "head": 1, "latest": 1, "slot": 1}
+
+
+@pytest.mark.parametrize("table", BODIES)
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_json_in_the_place_of_a_body_is_refused_or_changes_no_answer(
+    sample: Sample, copy: Path, table: str, body: bytes
+) -> None:
+    column = BODIES[table]
+    with attacking(copy) as who:
+        for row in who.rows(table):
+            who.insert(table, (*row[:column], body, *row[column + 1 :]))
+        if table == "record":
+            who.repair()
+    assert [] == samples.violations(sample, samples.answers(sample, copy))
+
+
+NUMBERS = [-1, 2**63, 2**64, 10**40]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("member", ["generation", "seq", "roots"])
+def test_a_head_with_a_number_that_no_head_holds_is_refused(
+    sample: Sample, copy: Path, member: str, number: int
+) -> None:
+    with attacking(copy) as who:
+        ((_, body, signature),) = who.rows("head")
+        head, name, tail = body.decode().partition(f'"{member}":')
+        changed = head + name + str(number) + tail.lstrip("0123456789")
+        who.insert("head", (1, changed.encode(), signature))
+    found = samples.answers(sample, copy)
+    assert {True} == {samples.is_refusal(answer) for question, answer in found.items() if question != "slots"}
