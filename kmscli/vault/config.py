@@ -74,7 +74,7 @@ def _checked(settings: dict[str, Any], path: str) -> Config:
     if unknown := sorted(settings.keys() - known):
         raise errors.ConfigError(path=path, problem=f"{unknown[0]} is no setting")
     output = settings.get("output", "")
-    if output and output not in _OUTPUTS:
+    if "output" in settings and output not in _OUTPUTS:
         raise errors.ConfigError(path=path, problem=f"output must be one of {', '.join(_OUTPUTS)}")
     size = settings.get("audit.segment_bytes", SEGMENT_BYTES)
     if type(size) is not int or size < _SEGMENT_BYTES_MIN:
