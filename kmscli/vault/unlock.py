@@ -46,12 +46,13 @@ def choose_principal(vault: Vault, name: str | None) -> str:
     names = sorted({slot.principal for slot in found})
     if name in names:
         return name
+    if name is None and len(names) == 1:
+        # A damaged slot may have been another principal's; if it was, the secret will not open, and then it is told.
+        return names[0]
     if damaged:
         raise damaged[0]
     if name is not None:
         raise errors.PrincipalNotFoundError(principal=name)
-    if len(names) == 1:
-        return names[0]
     if not names:
         raise errors.VaultTamperedError(what="it has no slot")
     raise errors.LockedError(
