@@ -37,8 +37,9 @@ def decode(data: bytes, *, path: str) -> bytes:
     except binascii.Error as error:
         raise errors.InvalidKeyfileError(path=path, problem="it is not base64") from error
     secret = raw[:SECRET_BYTES]
-    # Both sides come from the file itself: the comparison tells nobody anything about another secret.
-    if len(raw) != SECRET_BYTES + _CHECK_BYTES or raw[SECRET_BYTES:] != _check(secret):
+    # The whole line is compared, because the decoder ignores padding that is none. Both sides come from the file
+    # itself: the comparison tells nobody anything about another secret.
+    if len(secret) != SECRET_BYTES or line != encode(secret).rstrip():
         raise errors.InvalidKeyfileError(path=path, problem="its checksum is wrong")
     return secret
 
