@@ -1,0 +1,296 @@
+"""The formats of kms once more, written from docs/spec alone: nothing of kmscli is used here.
+
+`generate.py` makes the test vectors with this module, so that a vector is what the specification says and not what the
+code happens to do. Only the primitives come from libraries: AES-GCM, ML-KEM, X25519, Ed25519, Argon2id, SHA-2, SHA-3.
+A function is named as the specification names what it computes. Values of a body are given as JSON values; bytes
+become base64.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Iterable
+from hashlib import sha3_256, sha256
+from typing import Any, NamedTuple
+
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+CHUNK = 16 * 1024
+TAG = 16
+
+# -- vault.md, "Notation" ----------------------------------------------------------------------------------------------
+
+
+def p(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def u16(number: int) -> bytes:
+    return number.to_bytes(2, "big")
+
+
+def u32(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+def label(purpose: str, *parts: bytes | str) -> bytes:
+    raw = [part.encode() if isinstance(part, str) else part for part in parts]
+    return b"kms/v1/" + purpose.encode() + b"\x00" + p(*raw)
+
+
+def digest(purpose: str, *parts: bytes | str) -> bytes:
+    """H of the specification."""
+    return sha256(label(purpose, *parts)).digest()
+
+
+def expand(secret: bytes, info: bytes, length: int, hash_name: str = "sha512") -> bytes:
+    """RFC 5869, section 2.3, from HMAC alone."""
+    output, block, counter = b"", b"", 1
+    while len(output) < length:
+        block = hmac.digest(secret, block + info + bytes([counter]), hash_name)
+        output, counter = output + block, counter + 1
+    return output[:length]
+
+
+def encode(value: Any) -> str:
+    """The one encoding of a JSON value: no spaces, members as they come, bytes as base64."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=base64_text)
+
+
+def base64_text(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+# -- seal: C2SP chunked-encryption with AES-256-GCM and SHA-512 --------------------------------------------------------
+
+
+class _ChunkKeys(NamedTuple):
+    key: bytes
+    base_nonce: bytes
+    commitment: bytes
+
+    def nonce(self, number: int) -> bytes:
+        return (int.from_bytes(self.base_nonce, "big") ^ number).to_bytes(12, "big")
+
+
+def _chunk_keys(key: bytes, salt: bytes, context: bytes) -> _ChunkKeys:
+    info = b"c2sp.org/chunked-encryption@v1+" + b"AEAD_AES_256_GCM" + b"\x00" + salt + context
+    derived = expand(key, info, 32 + 12 + 32)
+    return _ChunkKeys(derived[:32], derived[32:44], derived[44:])
+
+
+def seal(key: bytes, context: bytes, plaintext: bytes, *, salt: bytes) -> bytes:
+    """Salt, commitment, chunks; the last chunk is shorter than 16 KiB and may be empty."""
+    keys = _chunk_keys(key, salt, context)
+    chunks = [plaintext[start : start + CHUNK] for start in range(0, len(plaintext) + 1, CHUNK)]
+    cipher = AESGCM(keys.key)
+    sealed = [cipher.encrypt(keys.nonce(number), chunk, None) for number, chunk in enumerate(chunks)]
+    return salt + keys.commitment + b"".join(sealed)
+
+
+def unseal(key: bytes, context: bytes, sealed: bytes) -> bytes:
+    """The plaintext; ValueError or InvalidTag if it is not what `seal` makes."""
+    salt, commitment, body = sealed[:24], sealed[24:56], sealed[56:]
+    keys = _chunk_keys(key, salt, context)
+    if commitment != keys.commitment:
+        raise ValueError("another key or context")
+    chunks = [body[start : start + CHUNK + TAG] for start in range(0, len(body) + 1, CHUNK + TAG)]
+    if len(chunks[-1]) == 0:
+        raise ValueError("cut between chunks")
+    cipher = AESGCM(keys.key)
+    return b"".join(cipher.decrypt(keys.nonce(number), chunk, None) for number, chunk in enumerate(chunks))
+
+
+# -- seal_to: RFC 9180, base mode, MLKEM768-X25519, HKDF-SHA256, AES-256-GCM -------------------------------------------
+
+_SUITE = b"HPKE" + u16(0x647A) + u16(0x0001) + u16(0x0002)
+_COMBINER = b"\\.//^\\"
+
+
+class SealingPair(NamedTuple):
+    """ML-KEM-768 and X25519, private."""
+
+    mlkem: MLKEM768PrivateKey
+    x25519: X25519PrivateKey
+
+    @property
+    def public(self) -> bytes:
+        return self.mlkem.public_key().public_bytes_raw() + self.x25519.public_key().public_bytes_raw()
+
+
+def sealing_pair(secret: bytes, prefix: bytes) -> SealingPair:
+    mlkem = MLKEM768PrivateKey.from_seed_bytes(expand(secret, prefix + b"/ml-kem-768", 64))
+    return SealingPair(mlkem, X25519PrivateKey.from_private_bytes(expand(secret, prefix + b"/x25519", 32)))
+
+
+def seal_to(public: bytes, context: bytes, plaintext: bytes) -> bytes:
+    """Encapsulation, ciphertext, tag; another one each time."""
+    secret, encapsulated = MLKEM768PublicKey.from_public_bytes(public[:1184]).encapsulate()
+    ephemeral = X25519PrivateKey.generate()
+    point = ephemeral.public_key().public_bytes_raw()
+    shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public[1184:]))
+    key, nonce = _key_schedule(_combine(secret, shared, point, public[1184:]), context)
+    return encapsulated + point + AESGCM(key).encrypt(nonce, plaintext, b"")
+
+
+def open_sealed(pair: SealingPair, context: bytes, sealed: bytes) -> bytes:
+    """The plaintext; InvalidTag if it is not for this pair and context."""
+    encapsulated, point, ciphertext = sealed[:1088], sealed[1088:1120], sealed[1120:]
+    secret = pair.mlkem.decapsulate(encapsulated)
+    shared = pair.x25519.exchange(X25519PublicKey.from_public_bytes(point))
+    key, nonce = _key_schedule(_combine(secret, shared, point, pair.public[1184:]), context)
+    return AESGCM(key).decrypt(nonce, ciphertext, b"")
+
+
+def _combine(mlkem: bytes, x25519: bytes, point: bytes, public: bytes) -> bytes:
+    return sha3_256(mlkem + x25519 + point + public + _COMBINER).digest()
+
+
+def _key_schedule(shared: bytes, info: bytes) -> tuple[bytes, bytes]:
+    context = b"\x00" + _extract(b"", b"psk_id_hash", b"") + _extract(b"", b"info_hash", info)
+    secret = _extract(shared, b"secret", b"")
+
+    def labelled(name: bytes, length: int) -> bytes:
+        return expand(secret, u16(length) + b"HPKE-v1" + _SUITE + name + context, length, "sha256")
+
+    return labelled(b"key", 32), labelled(b"base_nonce", 12)
+
+
+def _extract(salt: bytes, name: bytes, material: bytes) -> bytes:
+    return hmac.digest(salt, b"HPKE-v1" + _SUITE + name + material, "sha256")
+
+
+# -- vault.md, "Identities", "Keyfile", "Slots" ------------------------------------------------------------------------
+
+IDENTITY = b"kms/v1/identity"
+
+
+class Principal:
+    """A principal's key pairs."""
+
+    def __init__(self, seed: bytes) -> None:
+        self.seed = seed
+        self.sealing = sealing_pair(seed, IDENTITY)
+        self._signing = Ed25519PrivateKey.from_private_bytes(expand(seed, IDENTITY + b"/ed25519", 32))
+        self.sign_public = self._signing.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._signing.sign(message)
+
+
+def keyfile(secret: bytes) -> str:
+    return "kms-keyfile-1 " + base64_text(secret + digest("keyfile", secret)[:4])
+
+
+def slot_secret(passphrase: str, salt: bytes, kdf: dict[str, int]) -> bytes:
+    return hash_secret_raw(
+        passphrase.encode(), salt, kdf["passes"], kdf["memory_kib"], kdf["lanes"], 32, Type.ID, version=0x13
+    )
+
+
+def anchor_key(secret: bytes, salt: bytes) -> bytes:
+    return expand(secret, label("slot-anchor-key", salt), 32)
+
+
+def slot_pair(secret: bytes, salt: bytes) -> SealingPair:
+    return sealing_pair(secret, label("slot-seal", salt))
+
+
+def with_check(slot: dict[str, Any]) -> dict[str, Any]:
+    """The slot with its `check` set."""
+    empty = slot | {"check": b""}
+    return empty | {"check": digest("slot-check", encode(empty))[:8]}
+
+
+# -- vault.md, "Roots", "Records", "Tree", "Head", "Key material" ------------------------------------------------------
+
+
+def root_set(vault_id: str, number: int, roots: dict[str, Principal]) -> dict[str, Any]:
+    """A root set without signer and signature."""
+    listed = [{"principal": name, "sign": who.sign_public, "seal": who.sealing.public} for name, who in roots.items()]
+    return {"vault_id": vault_id, "number": number, "roots": listed, "signer": "", "signature": b""}
+
+
+def signed_root_set(unsigned: dict[str, Any], signer: str, who: Principal) -> dict[str, Any]:
+    named = unsigned | {"signer": signer, "signature": b""}
+    return named | {"signature": who.sign(label("roots", encode(named)))}
+
+
+def record_digest(kind: str, record_id: str, body: str) -> bytes:
+    return digest("record", kind, record_id, body)
+
+
+def group_digest(name: str, records: Iterable[tuple[str, str, bytes]]) -> bytes:
+    ordered = sorted(records, key=lambda found: (found[0], found[1]))
+    return digest("group", name, *(part for found in ordered for part in found))
+
+
+def bucket_of(name: str) -> int:
+    return int.from_bytes(digest("group-name", name), "big") >> (256 - 12)
+
+
+def bucket_digest(number: int, groups: dict[str, bytes]) -> bytes:
+    if not groups:
+        return bytes(32)
+    return digest("bucket", u16(number), *(part for name in sorted(groups) for part in (name, groups[name])))
+
+
+def node_digest(number: int, children: list[bytes]) -> bytes:
+    if not any(any(child) for child in children):
+        return bytes(32)
+    return digest("node", bytes([number]), b"".join(children))
+
+
+def trunk_digest(groups: dict[str, list[tuple[str, str, bytes]]]) -> bytes:
+    """The digest of the whole tree over groups of (kind, id, digest)."""
+    buckets: list[dict[str, bytes]] = [{} for _ in range(4096)]
+    for name, records in groups.items():
+        buckets[bucket_of(name)][name] = group_digest(name, records)
+    digests = [bucket_digest(number, found) for number, found in enumerate(buckets)]
+    branches = [node_digest(number, digests[64 * number : 64 * number + 64]) for number in range(64)]
+    return node_digest(64, branches)
+
+
+def material_id(vault_secret: bytes, key_id: str, material: bytes) -> str:
+    return hmac.digest(vault_secret, label("material-id", key_id, material), "sha256").hex()
+
+
+def share_context(vault_id: str, key_id: str, principal: str, kek: int) -> bytes:
+    return label("share", vault_id, key_id, principal, u32(kek))
+
+
+def material_context(vault_id: str, key_id: str, version: int, kek: int) -> bytes:
+    return label("material", vault_id, key_id, u32(version), u32(kek))
+
+
+# -- blob.md, audit.md -------------------------------------------------------------------------------------------------
+
+
+def canonical_context(pairs: dict[str, str]) -> bytes:
+    encoded = sorted((name.encode(), value.encode()) for name, value in pairs.items())
+    return u32(len(encoded)) + b"".join(p(name, value) for name, value in encoded)
+
+
+def blob_header(key_id: str, version: int, *, fmt: int = 1, kind: int | None = None) -> bytes:
+    multi_region = key_id.startswith("mrk-")
+    raw = bytes.fromhex(key_id.removeprefix("mrk-").replace("-", ""))
+    return b"KMSB" + bytes([fmt, multi_region if kind is None else kind]) + raw + u32(version)
+
+
+def blob_context(header: bytes, canonical: bytes) -> bytes:
+    return label("blob", header, canonical)
+
+
+def audit_signed(vault_id: str, before: str) -> bytes:
+    """What the signature of a line covers; `before` is all of it before `,"signature":`."""
+    return label("audit", bytes.fromhex(vault_id), before)
+
+
+def audit_line(event: dict[str, Any], *, vault_id: str, signer: str, who: Principal) -> str:
+    before = encode(event)[:-1]
+    value = who.sign(audit_signed(vault_id, before))
+    return before + ',"signature":' + encode({"signer": signer, "value": value}) + "}"

@@ -1,0 +1,451 @@
+"""Every vector of `data/`, given to kmscli; `generate.py` says what they are and where they come from."""
+
+import json
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kmscli.audit import roots
+from kmscli.audit.replay import Replay
+from kmscli.crypto import identity, kdf, seal
+from kmscli.crypto.identity import Identity, SealingKey
+from kmscli.errors import KmsError
+from kmscli.formats import auditline, blob, context, head, keyfile, record, slot, tree, wire
+from kmscli.formats.auditline import RecordChange
+from kmscli.formats.head import Head
+from kmscli.formats.record import KeyRecord, ShareRecord, VaultSecretRecord, VersionRecord
+from kmscli.vault import shares, slots, snapshot
+from kmscli.vault.records import KeyGroup
+from kmscli.vault.secrets import Secret
+from tests.vectors import generate
+from tests.vectors.made import WHEN, key_record
+from tests.vectors.spec import encode
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+USED: Counter[str] = Counter()
+"""Name of a file -> how many tests read it."""
+
+
+class Vector:
+    """One entry; it notices which of its members a test used."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+        self.unused = set(members) - {"name"}
+
+    def __getitem__(self, member: str) -> Any:
+        self.unused.discard(member)
+        return self._members[member]
+
+    def raw(self, member: str) -> bytes:
+        """A member that is bytes."""
+        return bytes.fromhex(self[member])
+
+    def text(self, member: str) -> bytes:
+        """The bytes of a member that is text in a vault."""
+        text: str = self[member]
+        return text.encode("utf-8", "surrogateescape")
+
+
+def entries_of(name: str) -> list[dict[str, Any]]:
+    """The entries of a file."""
+    found: list[dict[str, Any]] = json.loads((generate.DATA / f"{name}.json").read_text())["vectors"]
+    return found
+
+
+def vectors(name: str) -> Decorator:
+    """The test is to be run with each entry of a file."""
+    USED[name] += 1
+    return pytest.mark.parametrize("vector", [pytest.param(Vector(e), id=e["name"]) for e in entries_of(name)])
+
+
+@pytest.fixture(autouse=True)
+def _whole_entry(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test uses every member of its entry."""
+    vector = request.node.callspec.params.get("vector") if hasattr(request.node, "callspec") else None
+    yield
+    if vector:
+        assert vector.unused == set()
+
+
+def refused(vector: Vector, use: Callable[[], object]) -> None:
+    """`use` ends in the error that the entry names, raised in the layer that it names."""
+    with pytest.raises(KmsError) as caught:
+        use()
+    modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [module for module in modules if module.startswith("kmscli.")]
+    assert (vector["error"], f"kmscli.{vector['layer']}") == (type(caught.value).__name__, ours[-1])
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+
+
+def files() -> list[Path]:
+    return sorted(generate.DATA.iterdir())
+
+
+def test_every_file_of_vectors_is_read_by_one_test() -> None:
+    assert {path.name: 1 for path in files()} == {f"{name}.json": count for name, count in USED.items()}
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)
+def test_each_entry_of_a_file_has_a_name_of_its_own(path: Path) -> None:
+    names = [entry["name"] for entry in entries_of(path.stem)]
+    assert names
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)
+def test_no_two_entries_of_a_file_are_alike_but_for_their_names(path: Path) -> None:
+    contents = [json.dumps(entry | {"name": "", "layer": "", "error": ""}) for entry in entries_of(path.stem)]
+    assert len(set(contents)) == len(contents)
+
+
+def test_the_files_are_what_the_second_implementation_makes() -> None:
+    made = generate.files(generate.kept_entries())
+    assert {path.name for path in files()} == set(made)
+    for path in files():
+        assert path.read_text() == made[path.name], path.name
+
+
+# -- notation ----------------------------------------------------------------------------------------------------------
+
+
+@vectors("label")
+def test_a_label_and_its_digest_are_as_specified(vector: Vector) -> None:
+    purpose, parts = vector["purpose"], [bytes.fromhex(part) for part in vector["parts"]]
+    assert wire.label(purpose, *parts) == vector.raw("label")
+    assert wire.digest(purpose, *parts) == vector.raw("digest")
+
+
+@vectors("expand")
+def test_a_secret_expands_as_specified(vector: Vector) -> None:
+    assert kdf.expand(vector.raw("secret"), vector.raw("info"), vector["length"]) == vector.raw("output")
+
+
+@vectors("seal")
+def test_sealed_bytes_open(vector: Vector) -> None:
+    opened = seal.unseal(vector.raw("key"), vector.raw("sealed"), context=vector.raw("context"))
+    assert opened == vector.raw("plaintext")
+
+
+@vectors("rejected-seal")
+def test_other_sealed_bytes_are_refused(vector: Vector) -> None:
+    key, sealed, bound = vector.raw("key"), vector.raw("sealed"), vector.raw("context")
+    refused(vector, lambda: seal.unseal(key, sealed, context=bound))
+
+
+@vectors("hpke")
+def test_bytes_sealed_to_a_public_key_open(vector: Vector) -> None:
+    pair = SealingKey(vector.raw("secret"), vector.raw("label"))
+    assert pair.open(vector.raw("sealed"), context=vector.raw("context")) == vector.raw("plaintext")
+
+
+@vectors("rejected-hpke")
+def test_other_bytes_sealed_to_a_public_key_are_refused(vector: Vector) -> None:
+    who, sealed, bound = Identity(vector.raw("seed")), vector.raw("sealed"), vector.raw("context")
+    refused(vector, lambda: who.open(sealed, context=bound))
+
+
+@vectors("rejected-signature")
+def test_other_signatures_are_refused(vector: Vector) -> None:
+    public, message, signature = vector.raw("public"), vector.raw("message"), vector.raw("signature")
+    refused(vector, lambda: identity.verify(public, message, signature))
+
+
+# -- identities, keyfiles, slots ---------------------------------------------------------------------------------------
+
+
+@vectors("identity")
+def test_a_seed_gives_the_keys_of_a_principal(vector: Vector) -> None:
+    seed = vector.raw("seed")
+    who = Identity(seed)
+    assert kdf.expand(seed, b"kms/v1/identity/ml-kem-768", 64) == vector.raw("ml_kem_768_seed")
+    assert kdf.expand(seed, b"kms/v1/identity/x25519", 32) == vector.raw("x25519_private")
+    assert kdf.expand(seed, b"kms/v1/identity/ed25519", 32) == vector.raw("ed25519_private")
+    assert who.seal_public == vector.raw("seal")
+    assert who.sign_public == vector.raw("sign")
+
+
+@vectors("keyfile")
+def test_a_keyfile_is_read_and_written(vector: Vector) -> None:
+    secret = vector.raw("secret")
+    assert keyfile.decode(vector.text("file"), path="file") == secret
+    assert keyfile.encode(secret) == vector.text("line") + b"\n"
+
+
+@vectors("rejected-keyfile")
+def test_what_is_no_keyfile_is_refused(vector: Vector) -> None:
+    data = vector.text("file")
+    refused(vector, lambda: keyfile.decode(data, path="file"))
+
+
+@vectors("slot-keys")
+def test_a_secret_gives_the_keys_of_a_slot(vector: Vector) -> None:
+    salt, secret, passphrase = vector.raw("salt"), vector.raw("secret"), vector["passphrase"]
+    cost = None if vector["kdf"] is None else kdf.Cost(**vector["kdf"])
+    given = Secret("keyfile", secret) if passphrase is None else Secret.passphrase(passphrase.encode())
+    if cost:
+        assert kdf.stretch(given.value, salt=salt, cost=cost) == secret
+    keys = slots._keys(given, salt, cost)
+    assert keys.anchor == vector.raw("anchor_key")
+    assert keys.sealing.public == vector.raw("public")
+
+
+def secret_of(vector: Vector) -> Secret:
+    passphrase, line = vector["passphrase"], vector["keyfile"]
+    if line is None:
+        return Secret.passphrase(passphrase.encode())
+    return Secret.keyfile(line.encode(), path="file")
+
+
+@vectors("slot")
+def test_a_slot_opens_with_its_secret(vector: Vector) -> None:
+    found = slot.decode(vector.text("body"))
+    opened = slots.open_slot(found, secret_of(vector))
+    assert opened is not None
+    assert opened.vault_id == vector["vault_id"]
+    assert opened.fingerprint == vector.raw("fingerprint")
+    assert opened.identity.seed == vector.raw("seed")
+    assert slot.encode(found) == vector.text("body")
+
+
+@vectors("slot-closed")
+def test_a_slot_does_not_open_with_the_secret_of_another(vector: Vector) -> None:
+    assert slots.open_slot(slot.decode(vector.text("body")), secret_of(vector)) is None
+
+
+@vectors("rejected-slot")
+def test_a_slot_that_was_changed_is_refused(vector: Vector) -> None:
+    body, secret = vector.text("body"), secret_of(vector)
+    refused(vector, lambda: slots.open_slot(slot.decode(body), secret))
+
+
+# -- roots and records -------------------------------------------------------------------------------------------------
+
+
+@vectors("roots")
+def test_a_chain_of_roots_holds(vector: Vector) -> None:
+    bodies = [body.encode() for body in vector["bodies"]]
+    assert roots.fingerprint(bodies[0]) == vector.raw("fingerprint")
+    in_force = roots.check_chain(bodies, vector.raw("fingerprint"))
+    assert in_force.number == vector["number"]
+    assert [key.principal for key in in_force.roots] == vector["roots"]
+
+
+@vectors("rejected-roots")
+def test_another_chain_of_roots_is_refused(vector: Vector) -> None:
+    bodies, trusted = [body.encode() for body in vector["bodies"]], vector.raw("fingerprint")
+    refused(vector, lambda: roots.check_chain(bodies, trusted))
+
+
+@vectors("record")
+def test_a_record_is_read_written_and_digested(vector: Vector) -> None:
+    kind, record_id, body = vector["kind"], vector["id"], vector.text("body")
+    value = record.decode(body, record.KINDS[kind])
+    assert record.encode(value) == body
+    assert record.group_of(kind, record_id) == vector["group"]
+    assert record.record_digest(kind, record_id, body) == vector.raw("digest")
+
+
+def test_there_is_a_vector_for_each_kind_of_record() -> None:
+    assert {entry["kind"] for entry in entries_of("record")} == set(record.KINDS)
+
+
+@vectors("rejected-record")
+def test_a_body_that_is_not_the_one_encoding_is_refused(vector: Vector) -> None:
+    shape, body = record.KINDS[vector["kind"]], vector.text("body")
+    refused(vector, lambda: record.decode(body, shape))
+
+
+# -- tree and head -----------------------------------------------------------------------------------------------------
+
+
+@vectors("bucket-of")
+def test_a_group_falls_into_its_bucket(vector: Vector) -> None:
+    assert tree.bucket_of(vector["group"]) == vector["bucket"]
+
+
+@vectors("group")
+def test_a_group_has_its_digest(vector: Vector) -> None:
+    records = [(kind, record_id, bytes.fromhex(value)) for kind, record_id, value in vector["records"]]
+    assert tree.group_digest(vector["group"], records) == vector.raw("digest")
+
+
+@vectors("bucket")
+def test_a_bucket_has_its_digest(vector: Vector) -> None:
+    groups = [(name, bytes.fromhex(value)) for name, value in vector["groups"]]
+    assert tree.bucket_digest(vector["number"], groups) == vector.raw("digest")
+
+
+@vectors("node")
+def test_a_node_has_its_digest(vector: Vector) -> None:
+    assert tree.node_digest(vector["number"], vector.raw("children")) == vector.raw("digest")
+
+
+@vectors("tree")
+def test_changes_lead_to_the_digest_of_the_trunk(vector: Vector) -> None:
+    replay = Replay()
+    changes = [msgspec.convert(change, tuple[RecordChange, ...]) for change in vector["changes"]]
+    assert [replay.apply(change) for change in changes] == vector["trunks"]
+
+
+@vectors("head")
+def test_a_head_is_written_and_signed(vector: Vector) -> None:
+    value = msgspec.convert(vector["members"], Head)
+    body, signature = snapshot.sign_head(value, Identity(vector.raw("seed")))
+    assert body == vector.text("body")
+    assert record.decode(body, Head) == value
+    assert head.signed_bytes(body) == vector.raw("signed_bytes")
+    assert signature == vector.raw("signature")
+
+
+@vectors("rejected-head")
+def test_another_head_is_refused(vector: Vector) -> None:
+    body, sign, signature = vector.text("body"), vector.raw("sign"), vector.raw("signature")
+
+    def read() -> None:
+        record.decode(body, Head)
+        identity.verify(sign, head.signed_bytes(body), signature)
+
+    refused(vector, read)
+
+
+# -- key material ------------------------------------------------------------------------------------------------------
+
+
+def key_of(vector: Vector) -> KeyRecord:
+    members = key_record(key_id=vector["key_id"], kek=vector["kek_number"])
+    return record.decode(encode(members).encode(), KeyRecord)
+
+
+def open_share(vector: Vector) -> bytes | None:
+    key, principal = key_of(vector), vector["principal"]
+    share = ShareRecord(key_id=key.key_id, principal=principal, kek=key.kek, sealed=vector.raw("sealed"))
+    group = KeyGroup(key, {}, {principal: share})
+    return shares.open_share(group, principal, Identity(vector.raw("seed")), vault_id=vector["vault_id"])
+
+
+@vectors("share")
+def test_a_share_opens_to_the_kek(vector: Vector) -> None:
+    assert open_share(vector) == vector.raw("kek")
+
+
+@vectors("rejected-share")
+def test_the_share_of_another_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_share(vector))
+
+
+def open_vault_secret(vector: Vector) -> bytes:
+    found = VaultSecretRecord(principal=vector["principal"], sealed=vector.raw("sealed"))
+    return shares.open_vault_secret(found, Identity(vector.raw("seed")), vault_id=vector["vault_id"])
+
+
+@vectors("vault-secret")
+def test_a_root_opens_the_vault_secret(vector: Vector) -> None:
+    assert open_vault_secret(vector) == vector.raw("vault_secret")
+
+
+@vectors("rejected-vault-secret")
+def test_the_vault_secret_of_another_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_vault_secret(vector))
+
+
+def open_material(vector: Vector) -> bytes:
+    key, number = key_of(vector), vector["version"]
+    version = VersionRecord(
+        key_id=key.key_id,
+        number=number,
+        created=key.created,
+        rotation=None,
+        material_id="",
+        sealed=vector.raw("sealed"),
+    )
+    group = KeyGroup(key, {number: version}, {})
+    return shares.open_material(vector.raw("kek"), group, number, vault_id=vector["vault_id"])
+
+
+@vectors("material")
+def test_a_version_opens_to_its_material(vector: Vector) -> None:
+    assert open_material(vector) == vector.raw("material")
+
+
+@vectors("rejected-material")
+def test_the_material_of_another_version_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_material(vector))
+
+
+@vectors("material-id")
+def test_a_material_has_its_id(vector: Vector) -> None:
+    key = record.decode(encode(key_record(key_id=vector["key_id"], created=WHEN)).encode(), KeyRecord)
+    version = shares.seal_material(
+        bytes(32),
+        vector.raw("material"),
+        key,
+        number=1,
+        vault_id="",
+        vault_secret=vector.raw("vault_secret"),
+        rotation=None,
+        now=key.created,
+    )
+    assert version.material_id == vector["material_id"]
+
+
+# -- blobs and lines ---------------------------------------------------------------------------------------------------
+
+
+@vectors("context")
+def test_an_encryption_context_has_one_canonical_form(vector: Vector) -> None:
+    assert context.canonical(vector["context"]) == vector.raw("canonical")
+
+
+@vectors("rejected-context")
+def test_an_encryption_context_that_has_no_canonical_form_is_refused(vector: Vector) -> None:
+    given = vector["context"]
+    refused(vector, lambda: context.canonical(given))
+
+
+def open_blob(vector: Vector) -> bytes:
+    material, canonical = vector.raw("material"), context.canonical(vector["encryption_context"])
+    parsed = blob.parse(vector.raw("blob"))
+    return seal.unseal(material, parsed.sealed, context=blob.sealing_context(parsed.header, canonical))
+
+
+@vectors("blob")
+def test_a_blob_names_what_made_it_and_opens(vector: Vector) -> None:
+    parsed = blob.parse(vector.raw("blob"))
+    assert (parsed.key_id, parsed.version) == (vector["key_id"], vector["version"])
+    assert blob.header(parsed.key_id, parsed.version) == parsed.header == vector.raw("header")
+    assert open_blob(vector) == vector.raw("plaintext")
+
+
+@vectors("rejected-blob")
+def test_what_is_no_blob_of_this_material_and_context_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_blob(vector))
+
+
+@vectors("auditline")
+def test_a_line_is_written_signed_and_read(vector: Vector) -> None:
+    vault_id, signer, line = vector["vault_id"], vector["signer"], vector.text("line")
+    who = Identity(vector.raw("seed"))
+    assert auditline.encode(vector["event"], vault_id=vault_id, signer=signer, sign=who.sign) == line
+    assert auditline.signed_bytes(vault_id, auditline.signed_part(line)) == vector.raw("signed_bytes")
+    assert auditline.decode(line).signature.signer == signer
+    assert auditline.digest(line) == vector["digest"]
+    identity.verify(who.sign_public, vector.raw("signed_bytes"), auditline.decode(line).signature.value)
+
+
+@vectors("rejected-auditline")
+def test_another_line_is_refused(vector: Vector) -> None:
+    line, vault_id, sign = vector.text("line"), vector["vault_id"], vector.raw("sign")
+
+    def read() -> None:
+        found = auditline.decode(line)
+        identity.verify(sign, auditline.signed_bytes(vault_id, auditline.signed_part(line)), found.signature.value)
+
+    refused(vector, read)
