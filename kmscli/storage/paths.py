@@ -31,6 +31,11 @@ class VaultPaths(NamedTuple):
         return self.folder / "lock"
 
     @property
+    def init_note(self) -> Path:
+        """Which keyfile a `kms init` that is at work made; gone when it is done."""
+        return self.folder / "init-keyfile"
+
+    @property
     def unlock_failures(self) -> Path:
         """One byte for each failed unlock since the last signed line."""
         return self.folder / "audit" / "unlock-failures"

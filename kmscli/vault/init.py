@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,6 @@ from kmscli.vault.journal import Actor, State, compose
 from kmscli.vault.journal import Place as LinePlace
 from kmscli.vault.secrets import Secret
 
-_NOTE = "init-keyfile"
 _WAIT_SECONDS = 30
 
 
@@ -89,7 +89,7 @@ def init(plan: Plan, event: dict[str, Any], *, clock: Callable[[], datetime], rn
     with folder_lock(target.parent, timeout=_WAIT_SECONDS):
         check(plan)
         with files.io_errors(plan.folder):
-            for stale in target.parent.glob(f".{target.name}.init-*"):
+            for stale in _unfinished(target):
                 _sweep(stale)
             building = target.parent / f".{target.name}.init-{secrets.token_hex(4)}"
             building.mkdir(mode=0o700)
@@ -108,10 +108,13 @@ def check(plan: Plan) -> None:
         raise errors.VaultExistsError(path=plan.folder, what=" and is a vault")
     if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
         raise errors.VaultExistsError(path=plan.folder, what=" and is not empty")
-    if plan.keyfile and os.path.lexists(plan.keyfile):
-        stale = target.parent.glob(f".{target.name}.init-*")
-        if not any(_made_keyfile(folder, plan.keyfile) for folder in stale):
-            raise errors.FileExistsAlreadyError(path=plan.keyfile)
+    made = (_made_keyfile(folder, plan.keyfile) for folder in _unfinished(target) if plan.keyfile)
+    if plan.keyfile and os.path.lexists(plan.keyfile) and not any(made):
+        raise errors.FileExistsAlreadyError(path=plan.keyfile)
+
+
+def _unfinished(target: Path) -> list[Path]:
+    return list(target.parent.glob(f".{escape(target.name)}.init-*"))
 
 
 def _build(
@@ -125,6 +128,7 @@ def _build(
 ) -> Made:
     lock = VaultPaths(building).lock
     made_keyfile = False
+    place = building
     try:
         with files.io_errors(plan.folder):
             files.replace_locked(lock, b"")
@@ -135,12 +139,17 @@ def _build(
                 files.create_private(plan.keyfile, content)
                 made_keyfile = True
             _move_into_place(plan, building, target)
+            place = target
+            # Only now is the vault certain to be there; without that, what was moved goes again.
+            files.sync_folder(target.parent)
     except BaseException:
         if made_keyfile and plan.keyfile:
-            plan.keyfile.unlink(missing_ok=True)
-        shutil.rmtree(building, ignore_errors=True)
+            with suppress(OSError):
+                plan.keyfile.unlink(missing_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
         raise
-    (target / _NOTE).unlink(missing_ok=True)
+    with suppress(OSError):
+        VaultPaths(target).init_note.unlink(missing_ok=True)
     return made
 
 
@@ -152,7 +161,6 @@ def _move_into_place(plan: Plan, building: Path, target: Path) -> None:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             raise errors.VaultExistsError(path=plan.folder, what="") from error
         raise
-    files.sync_folder(target.parent)
 
 
 def _first_secret(plan: Plan, building: Path, rng: Callable[[int], bytes]) -> tuple[Secret, bytes]:
@@ -162,7 +170,7 @@ def _first_secret(plan: Plan, building: Path, rng: Callable[[int], bytes]) -> tu
     content = keyfile.encode(raw)
     # If this init dies between keyfile and vault, the next one knows by this note that the keyfile opens nothing.
     note = f"{os.path.realpath(plan.keyfile or '')}\n{sha256(content).hexdigest()}"
-    files.replace_locked(building / _NOTE, note.encode())
+    files.replace_locked(VaultPaths(building).init_note, note.encode())
     return Secret("keyfile", raw), content
 
 
@@ -171,7 +179,7 @@ def _made_keyfile(building: Path, path: Path) -> bool:
     if not is_free(VaultPaths(building).lock):
         return False
     with suppress(OSError, errors.KmsError, ValueError):
-        name, digest = files.read_input(building / _NOTE, limit=8192).decode().split("\n")
+        name, digest = files.read_input(VaultPaths(building).init_note, limit=8192).decode().split("\n")
         content = files.read_input(path, limit=8192)
         return name == os.path.realpath(path) and sha256(content).hexdigest() == digest
     return False
@@ -182,7 +190,7 @@ def _sweep(building: Path) -> None:
     if not is_free(VaultPaths(building).lock):
         return
     with suppress(OSError, errors.KmsError, ValueError):
-        path = Path(files.read_input(building / _NOTE, limit=8192).decode().split("\n")[0])
+        path = Path(files.read_input(VaultPaths(building).init_note, limit=8192).decode().split("\n")[0])
         if _made_keyfile(building, path):
             path.unlink()
     shutil.rmtree(building, ignore_errors=True)

@@ -5,6 +5,7 @@ then the principal who acts signs it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,6 +118,10 @@ class Journal:
         self._tail = vault.log.settle(latest, self._check)
         self._check_tail()
         self.now = self._time()
+        if self._tail.seq == 1:
+            # What an init leaves that is killed between its last two steps.
+            with suppress(OSError):
+                vault.paths.init_note.unlink(missing_ok=True)
         for name in vault.log.unnoted():
             self.write({"eventName": "AuditRecovered", "requestParameters": {"tornEnd": name}})
             vault.log.mark_noted(name)

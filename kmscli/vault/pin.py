@@ -67,7 +67,7 @@ def save(path: Path, pin: Pin) -> None:
     Raises:
         OSError: The folder of states cannot be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.make_folders(path.parent)
     files.replace_locked(path, record.encode(pin), durable=False)
 
 
