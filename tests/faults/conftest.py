@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import samples
+from tests.faults import samples, stage
 from tests.faults.samples import Sample
 
 _MEMORY = Path("/dev/shm")
@@ -54,3 +54,12 @@ def copy(sample: Sample, workplace: Path) -> Path:
     """A copy of the sample to damage, and the pin of who used it."""
     shutil.copytree(sample.state, workplace / "state")
     return Path(shutil.copytree(sample.folder, workplace / "vault"))
+
+
+@pytest.fixture(scope="session")
+def prepared(quick_folder: Path) -> Path:
+    """A user's folder on which commands run."""
+    home = quick_folder / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        return stage.prepare(home)
