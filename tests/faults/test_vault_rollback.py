@@ -108,6 +108,7 @@ def test_what_lies_beside_the_database_cannot_change_an_answer(sample: Sample, c
     for content in (b"", b"x" * 4096, bytes(100_000), (sample.earlier / "vault.db").read_bytes()):
         shutil.copyfile(sample.folder / "vault.db", copy / "vault.db")
         (copy / leftover).write_bytes(content)
+        (copy / leftover).chmod(0o600)
         assert [] == samples.violations(sample, samples.quick_answers(sample, copy)), len(content)
 
 
