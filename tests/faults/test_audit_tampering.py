@@ -100,8 +100,9 @@ def read(folder: Path) -> Files:
 
 
 def put(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    path.chmod(0o600)
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
+        path.chmod(0o600)
 
 
 class Scene:
@@ -122,9 +123,11 @@ class Scene:
 
     def put(self, files: Files, *, pinned: bool) -> None:
         """The vault with another log, in the hands of a user who saw the whole one or of one who saw none."""
+        wanted = self.extra | files
         for path in self.audit.iterdir():
-            path.unlink()
-        for name, content in (self.extra | files).items():
+            if path.name not in wanted:
+                path.unlink()
+        for name, content in wanted.items():
             put(self.audit / name, content)
         put(self.home.folder / "vault.db", self.database)
         self._pin.unlink(missing_ok=True)
@@ -161,9 +164,9 @@ def answer(act: Callable[[], VerifyResponse]) -> VerifyResponse | errors.KmsErro
 
 
 @pytest.fixture
-def scene(sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A copy to damage."""
-    return Scene(sample, tmp_path, monkeypatch)
+def scene(sample: Sample, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """A copy to damage, in memory where there is such a place."""
+    return Scene(sample, workplace, monkeypatch)
 
 
 def seq_of(found: VerifyResponse | errors.KmsError) -> int:
@@ -435,19 +438,20 @@ def test_any_change_of_a_byte_is_found_and_its_line_named(
 
 
 def test_a_flipped_bit_in_every_line_is_found(sample: Sample, scene: Scene) -> None:
-    flip_bits(sample, scene, range(0, len(flat(sample)), 23), masks=(1,))
+    flip_bits(sample, scene, range(0, len(flat(sample)), 23))
 
 
 @pytest.mark.long
-def test_every_flipped_bit_of_the_log_is_found(sample: Sample, scene: Scene) -> None:
-    flip_bits(sample, scene, range(len(flat(sample))), masks=(1, 2, 4, 8, 16, 32, 64, 128))
+@pytest.mark.parametrize("first", range(4))
+def test_a_flipped_bit_in_every_byte_of_the_log_is_found(sample: Sample, scene: Scene, first: int) -> None:
+    flip_bits(sample, scene, range(first, len(flat(sample)), 4))
 
 
-def flip_bits(sample: Sample, scene: Scene, indexes: range, *, masks: tuple[int, ...]) -> None:
+def flip_bits(sample: Sample, scene: Scene, indexes: range) -> None:
     places = flat(sample)
     for index in indexes:
         name, offset, number = places[index]
-        for mask in masks if index < len(places) - 1 else ():
+        for mask in (1 << index % 8, 1 << (index + 3) % 8) if index < len(places) - 1 else ():
             new = bytes([sample.files[name][offset] ^ mask])
             assert number == seq_of(scene.third_party(with_byte(sample, name, offset, new))), (index, mask)
 
@@ -518,8 +522,9 @@ def test_a_log_cut_anywhere_is_mended_or_found(sample: Sample, scene: Scene) -> 
 
 
 @pytest.mark.long
-def test_a_log_cut_at_every_byte_is_mended_or_found(sample: Sample, scene: Scene) -> None:
-    for length in range(len(flat(sample))):
+@pytest.mark.parametrize("first", range(4))
+def test_a_log_cut_at_every_byte_is_mended_or_found(sample: Sample, scene: Scene, first: int) -> None:
+    for length in range(first, len(flat(sample)), 4):
         check_truncated(sample, scene, length)
 
 
