@@ -122,3 +122,23 @@ def test_a_keyfile_that_no_init_made_stays(workplace: Path) -> None:
     ended = birth.command.run()
     assert 21 == ended.code, ended
     assert b"mine\n" == (workplace / "keyfile").read_bytes()
+
+
+# -- what a crash left, used by somebody else --------------------------------------------------------------------------
+
+
+def test_a_hot_journal_that_is_put_back_is_a_rollback(prepared: Path, workplace: Path) -> None:
+    stage = Stage(prepared, workplace, "create-key")
+    journal = workplace / "vault" / "vault.db-journal"
+    cut = next(call for call in stage.calls if call.name == "ftruncate" and call.file.endswith("-journal"))
+    stage.reset()
+    stage.command.killed_at(cut)
+    hot = journal.read_bytes()
+    assert len(hot) > 512
+    assert 0 == stage.command.run().code
+    journal.write_bytes(hot)
+    ended = Command(("list-keys",), workplace).run()
+    assert 53 == ended.code, ended
+    shutil.rmtree(workplace / "state")
+    ended = Command(("list-keys",), workplace).run()
+    assert 53 == ended.code, ended
