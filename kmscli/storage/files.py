@@ -143,7 +143,11 @@ def create_private(path: Path, data: bytes) -> None:
                     os.link(temporary, path)
         except FileExistsError as error:
             raise errors.FileExistsAlreadyError(path=path) from error
-        sync_folder(path.parent)
+        try:
+            sync_folder(path.parent)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _link_unnamed(path: Path, data: bytes) -> bool:
