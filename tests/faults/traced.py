@@ -45,7 +45,8 @@ class Call(NamedTuple):
     Attributes:
         name: Of the system call.
         number: Which of the calls of that name it is, from 1.
-        file: What it works on, as far as the trace tells, without what differs from run to run.
+        file: What it works on, without what differs from run to run; "" where the tracer may not look into a process
+            that has made itself undumpable, as kms does.
     """
 
     name: str
