@@ -155,6 +155,32 @@ class TagError(KmsError):
     text = "{problem}"
 
 
+class MalformedPolicyError(KmsError):
+    """A policy document that is none."""
+
+    code = "MalformedPolicyDocumentException"
+    exit_code = 2
+    text = "{problem}"
+
+
+class InvalidGrantTokenError(KmsError):
+    """A grant token that names no grant."""
+
+    code = "InvalidGrantTokenException"
+    exit_code = 2
+    text = "The grant token is not valid"
+    advice = "use the GrantToken of `kms create-grant`, unchanged; a grant that was retired or revoked has none"
+
+
+class InvalidGrantIdError(KmsError):
+    """A text that cannot be the id of a grant."""
+
+    code = "InvalidGrantIdException"
+    exit_code = 2
+    text = "The grant ID {grant_id} is not valid"
+    advice = "`kms list-grants` shows the grants of a key: an id is 64 hex digits"
+
+
 class ConfigError(KmsError):
     """A config.toml that cannot be used."""
 
@@ -270,6 +296,15 @@ class AliasNotFoundError(KmsError):
     advice = "`kms list-aliases` shows the aliases of this vault"
 
 
+class GrantNotFoundError(KmsError):
+    """No such grant."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "Grant ID {grant_id} not found"
+    advice = "`kms list-grants` shows the grants of a key"
+
+
 class PrincipalNotFoundError(KmsError):
     """No such principal."""
 
@@ -340,6 +375,35 @@ class InvalidKeyUsageError(KmsError):
     text = "{problem}"
 
 
+# -- imported key material (24) ---------------------------------------------------------------------------------------
+
+
+class InvalidImportTokenError(KmsError):
+    """An import token of another key, another vault, or none."""
+
+    code = "InvalidImportTokenException"
+    exit_code = 24
+    text = "The import token is not valid for this key"
+    advice = "use ImportToken and PublicKey of one answer of `kms get-parameters-for-import` for the same key"
+
+
+class ExpiredImportTokenError(KmsError):
+    """An import token whose day is over."""
+
+    code = "ExpiredImportTokenException"
+    exit_code = 24
+    text = "The import token expired at {time}"
+    advice = "get a new one with `kms get-parameters-for-import`, and wrap the key material again"
+
+
+class IncorrectKeyMaterialError(KmsError):
+    """Key material that does not fit the key, or is not the one imported before."""
+
+    code = "IncorrectKeyMaterialException"
+    exit_code = 24
+    text = "{problem}"
+
+
 # -- access and limits (30, 31) ----------------------------------------------------------------------------------------
 
 
@@ -378,6 +442,31 @@ class InvalidCiphertextError(KmsError):
     exit_code = 40
     text = "the ciphertext is damaged, or its encryption context is not the one given"
     advice = "a blob made with an encryption context needs the same one (-c name=value) to decrypt"
+
+
+class WrappedMaterialError(KmsError):
+    """Wrapped key material that does not unwrap: cut, changed, or wrapped under another key or algorithm."""
+
+    code = "InvalidCiphertextException"
+    exit_code = 40
+    text = "the wrapped key material does not unwrap under the wrapping key of the import token"
+    advice = "wrap it under PublicKey of the same answer as the token, with the algorithm that was asked for there"
+
+
+class InvalidSignatureError(KmsError):
+    """A signature that does not hold."""
+
+    code = "KMSInvalidSignatureException"
+    exit_code = 41
+    text = "the signature does not fit the message, the algorithm and the key"
+
+
+class InvalidMacError(KmsError):
+    """A MAC that does not hold."""
+
+    code = "KMSInvalidMacException"
+    exit_code = 41
+    text = "the MAC does not fit the message, the algorithm and the key"
 
 
 class IncorrectKeyError(KmsError):
