@@ -30,7 +30,19 @@ DELETION_WINDOW_DEFAULT = 30
 ENCRYPTION_CONTEXT_MAX = 8192
 """Bytes of the canonical encryption context (docs/spec/blob.md); AWS bounds its serialised context so."""
 
+POLICY_MAX = 131_072
+"""Characters of a policy document (the API's shape)."""
+POLICY_BYTES_MAX = 32_768
+"""Bytes of a key policy (AWS's quota, below what the shape allows)."""
+POLICY_DEPTH_MAX = 8
+"""Nesting of a policy document; the deepest value that the grammar has lies in the sixth."""
+GRANT_CONTEXT_PAIRS = 8
+"""Pairs in each encryption context constraint of a grant."""
+GRANT_CONTEXT_VALUE_MAX = 384
+"""Characters of each value there."""
+
 PRINCIPAL_NAME_MAX = 64
+PRINCIPAL_ARN_MAX = 256
 SLOTS_PER_PRINCIPAL = 16
 SLOT_LABEL_MAX = 64
 AUDIT_LINE_MAX = 4 * 1024 * 1024

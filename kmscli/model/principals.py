@@ -1,0 +1,109 @@
+"""Who a policy or a grant can name: the ARNs of AWS principals.
+
+Wildcards are refused: AWS has none inside the name of a principal.
+Source: IAM user guide, "AWS JSON policy elements: Principal" and "IAM identifiers".
+"""
+
+import re
+from typing import NamedTuple
+
+from kmscli import errors
+from kmscli.model import limits
+
+_NAME = r"[A-Za-z0-9+=,.@_-]+"
+_PRINCIPAL = re.compile(
+    rf"arn:aws:(?:iam::([0-9]{{12}}):(?:(root)|(user|role)/((?:{_NAME}/)*{_NAME}))"
+    rf"|sts::([0-9]{{12}}):(?:(assumed-role)/({_NAME}/{_NAME})|(federated-user)/({_NAME})))"
+)
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+_PROVIDER = re.compile(rf"{_SERVICE.pattern}|arn:aws:iam::[0-9]{{12}}:(saml|oidc)-provider/[A-Za-z0-9._/-]+")
+_CANONICAL_USER = re.compile(r"[0-9a-f]{64}")
+
+TYPES: dict[str, str] = {
+    "AWS": '"*", an account number, or the ARN of an account, a user, a role or a session',
+    "Service": "the host name of a service, such as logs.amazonaws.com",
+    "Federated": "the host name or the ARN of an identity provider",
+    "CanonicalUser": "64 hex digits",
+}
+"""Type of a principal in a policy -> what names one."""
+_FORMS = {"Service": _SERVICE, "Federated": _PROVIDER, "CanonicalUser": _CANONICAL_USER}
+
+
+class PrincipalArn(NamedTuple):
+    """The parts of a principal's ARN.
+
+    Attributes:
+        account: 12 digits.
+        kind: `root`, `user`, `role`, `assumed-role` or `federated-user`.
+        name: What follows the kind: a path and a name, or role/session; "" for root.
+    """
+
+    account: str
+    kind: str
+    name: str
+
+
+def root_arn(account: str) -> str:
+    """The ARN that stands for a whole account."""
+    return f"arn:aws:iam::{account}:root"
+
+
+def parse_arn(text: str) -> PrincipalArn | None:
+    """The parts of `text`, or None if it is the ARN of no principal."""
+    match = _PRINCIPAL.fullmatch(text) if len(text) <= limits.PRINCIPAL_ARN_MAX else None
+    if match is None:
+        return None
+    account, *rest = (part for part in match.groups() if part is not None)
+    return PrincipalArn(account, rest[0], rest[1] if len(rest) > 1 else "")
+
+
+def canonical(type_: str, text: str) -> str | None:
+    """The one spelling of a principal of a policy, or None if `text` names none.
+
+    An account number means the same as the ARN of the account's root.
+
+    Args:
+        type_: A name in TYPES.
+        text: What the policy says.
+    """
+    if type_ != "AWS":
+        return text if _FORMS[type_].fullmatch(text) else None
+    if _ACCOUNT.fullmatch(text):
+        return root_arn(text)
+    return text if text == "*" or parse_arn(text) else None
+
+
+def check_arn(text: str) -> str:
+    """`text`, if it is the ARN of a principal that can be granted something.
+
+    Raises:
+        InvalidArnError: It is not; AWS answers a group, a service or a wildcard so too.
+    """
+    if parse_arn(text) is None:
+        raise errors.InvalidArnError(
+            arn=text,
+            hint="name a principal by its ARN, such as arn:aws:iam::ACCOUNT:user/NAME, :role/NAME or :root; "
+            "groups and wildcards are no principals",
+        )
+    return text
+
+
+def stands_for(named: str, principal: str) -> bool:
+    """Whether the principal that a policy or grant names is, or contains, another.
+
+    An account contains all its principals, a role all its sessions (whose ARN leaves out the path of the role).
+
+    Args:
+        named: The ARN in the policy.
+        principal: The ARN of somebody who acts.
+    """
+    if named == principal:
+        return True
+    whole, one = parse_arn(named), parse_arn(principal)
+    if whole is None or one is None or whole.account != one.account:
+        return False
+    if whole.kind == "role" and one.kind == "assumed-role":
+        return whole.name.rpartition("/")[2] == one.name.partition("/")[0]
+    return whole.kind == "root"
