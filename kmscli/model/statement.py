@@ -1,0 +1,97 @@
+"""What a policy says, as frozen structs that a decision about a request can be made on.
+
+They answer what a statement means by name alone; conditions, and how statements are weighed, are decided elsewhere.
+Source: IAM user guide, "IAM JSON policy element reference".
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from kmscli.model import principals
+from kmscli.model.conditions import Condition
+from kmscli.model.wildcards import matches
+
+CURRENT_VERSION = "2012-10-17"
+OLD_VERSION = "2008-10-17"
+"""What a policy without Version is: `${...}` has no meaning in it."""
+ALLOW, DENY = "Allow", "Deny"
+EVERYONE = "*"
+
+
+class Principal(NamedTuple):
+    """One principal of a statement.
+
+    Attributes:
+        type: `AWS`, `Service`, `Federated` or `CanonicalUser`.
+        name: "*" for everyone, or an ARN (an account number has become that of its root), host name or id.
+    """
+
+    type: str
+    name: str
+
+
+class Principals(msgspec.Struct, frozen=True):
+    """The Principal of a statement, or with `negated` its NotPrincipal."""
+
+    values: tuple[Principal, ...]
+    negated: bool = False
+
+    def cover(self, arn: str) -> bool:
+        """Whether the principal `arn` is meant: by name, as a session of a role, by its account, or as anyone.
+
+        An Allow that means it by its account alone only lets the account's own policies allow.
+        """
+        named = (value.name for value in self.values if value.type == "AWS")
+        return any(name == EVERYONE or principals.stands_for(name, arn) for name in named) != self.negated
+
+
+class Patterns(msgspec.Struct, frozen=True):
+    """The Action or Resource of a statement, or with `negated` its NotAction or NotResource."""
+
+    values: tuple[str, ...]
+    negated: bool = False
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """One statement.
+
+    Attributes:
+        effect: ALLOW or DENY.
+        principals: None in an identity policy, where it is the one to whom the policy is attached.
+        action: None if left out: then the statement has no effect.
+        resource: The same.
+        conditions: All must hold.
+    """
+
+    sid: str | None
+    effect: str
+    principals: Principals | None
+    action: Patterns | None
+    resource: Patterns | None
+    conditions: tuple[Condition, ...]
+
+    @property
+    def effective(self) -> bool:
+        """Whether the statement can ever apply: AWS keeps one without Action or Resource and passes over it."""
+        return self.action is not None and self.resource is not None
+
+    def covers_action(self, action: str) -> bool:
+        """Whether an action such as `kms:Decrypt` is meant; their case does not matter."""
+        if self.action is None:
+            return False
+        return any(matches(value.lower(), action.lower()) for value in self.action.values) != self.action.negated
+
+    def covers_key(self, key_arn: str) -> bool:
+        """Whether the key is meant; "" stands for a key that has no ARN yet, which "*" alone can mean."""
+        if self.resource is None or (self.resource.negated and not key_arn):
+            return False
+        return any(matches(value, key_arn) for value in self.resource.values) != self.resource.negated
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A policy document."""
+
+    version: str
+    id: str | None
+    statements: tuple[Statement, ...]
