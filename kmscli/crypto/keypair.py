@@ -1,0 +1,129 @@
+"""What all families of key pairs share: the two encodings, reading them strictly, and handles that do not leak.
+
+A private key is PKCS #8 (RFC 5958) and a public key SubjectPublicKeyInfo (RFC 5280), both DER, as in AWS's answers.
+There are two ways in. `imported` takes bytes from outside and believes nothing. `own_private` and `own_public` take
+bytes that this program encoded and authenticated before; a fault there is one of the vault, not of the caller.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from kmscli import errors
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+_SEQUENCE = 0x30
+_VERSION_BYTES = 3
+
+
+class Pair(NamedTuple):
+    """A key pair, encoded.
+
+    Attributes:
+        private: PKCS #8 DER, not encrypted; secret, so it is not shown and not pickled.
+        public: SubjectPublicKeyInfo DER.
+    """
+
+    private: bytes
+    public: bytes
+
+    def __repr__(self) -> str:
+        return f"<Pair with a public key of {len(self.public)} bytes>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key pair is not pickled")
+
+
+class Handle:
+    """Base of the handles that the families give out: they show nothing of the key and are not pickled."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self).__module__}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the handle of a key is not pickled")
+
+
+def encode(key: "PrivateKeyTypes") -> Pair:
+    """The one encoding that is kept of a key; the library writes lattice keys as their seeds, and AWS does too."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+    return Pair(
+        key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    )
+
+
+def imported(der: bytes) -> "PrivateKeyTypes":
+    """A key that somebody brings, read with all checks of its consistency.
+
+    Raises:
+        IncorrectKeyMaterialError: No valid key in PKCS #8 DER. Why, is not said.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        key = load_der_private_key(der, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if key is None or not _is_pkcs8(der):
+        raise errors.IncorrectKeyMaterialError(
+            problem="the key material is no valid private key in PKCS #8 DER, unencrypted"
+        )
+    return key
+
+
+def _is_pkcs8(der: bytes) -> bool:
+    """Whether a key that the library could read is in PKCS #8, which is all that AWS imports.
+
+    The library reads the older encodings too. All three are a SEQUENCE that begins with a version; then PKCS #8 has a
+    SEQUENCE, PKCS #1 an INTEGER, and SEC 1 an OCTET STRING. The bytes are well-formed DER by now.
+    """
+    short_form = 0x80
+    header = 2 if der[1] < short_form else 2 + der[1] - short_form
+    return der[header + _VERSION_BYTES] == _SEQUENCE
+
+
+def misfit(kind: str) -> errors.IncorrectKeyMaterialError:
+    """The refusal of imported material that is a valid key, but not of the kind that is wanted."""
+    return errors.IncorrectKeyMaterialError(problem=f"the key material is a valid private key, but not {kind}")
+
+
+def own_private(der: bytes) -> "PrivateKeyTypes":
+    """A private key that `encode` wrote.
+
+    The check that an RSA key is consistent takes as long as making one, and is left out. That is safe: `encode` only
+    ever saw keys that the library made or checked, and whoever calls this opened an authenticated seal before, so the
+    bytes are those. An inconsistent key would be harmful, as a signature with it can give away a factor.
+
+    Raises:
+        VaultTamperedError: No key.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        return load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise broken() from None
+
+
+def own_public(der: bytes) -> "PublicKeyTypes":
+    """A public key that `encode` wrote.
+
+    Raises:
+        VaultTamperedError: No key.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        return load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise broken() from error
+
+
+def broken() -> errors.VaultTamperedError:
+    """The refusal of an own key that is none of its spec."""
+    return errors.VaultTamperedError(what="key material in it does not fit its key spec")
