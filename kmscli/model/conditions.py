@@ -131,13 +131,15 @@ def _is_binary(text: str) -> bool:
 
 
 def _is_network(text: str) -> bool:
-    import ipaddress  # 3 ms that only policies with addresses pay
+    import ipaddress  # a slow import that only policies with addresses pay
 
+    if _ADDRESS.fullmatch(text) is None:
+        return False
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
         return False
-    return _ADDRESS.fullmatch(text) is not None
+    return True
 
 
 _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {

@@ -6,6 +6,7 @@ Infinity are all None here, for which the grammar has no place. Source: RFC 8259
 
 import json
 import re
+from collections import Counter
 
 from kmscli import errors
 from kmscli.model import limits
@@ -32,8 +33,9 @@ class Members(dict[str, object]):
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.twice = "" if len(names) == len(self) else next(name for name in names if names.count(name) > 1)
+        self.twice = ""
+        if len(pairs) != len(self):
+            self.twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
 
 
 def shown(text: str) -> str:
