@@ -69,7 +69,8 @@ def imported(der: bytes) -> "PrivateKeyTypes":
         key = None
     if key is None or not _is_pkcs8(der):
         raise errors.IncorrectKeyMaterialError(
-            problem="the key material is no valid private key in PKCS #8 DER, unencrypted"
+            problem="the key material is no valid private key in PKCS #8 DER, unencrypted",
+            hint="`openssl pkcs8 -topk8 -nocrypt -outform DER` converts other encodings of a key",
         )
     return key
 
@@ -77,8 +78,9 @@ def imported(der: bytes) -> "PrivateKeyTypes":
 def _is_pkcs8(der: bytes) -> bool:
     """Whether a key that the library could read is in PKCS #8, which is all that AWS imports.
 
-    The library reads the older encodings too. All three are a SEQUENCE that begins with a version; then PKCS #8 has a
-    SEQUENCE, PKCS #1 an INTEGER, and SEC 1 an OCTET STRING. The bytes are well-formed DER by now.
+    The library reads the older encodings too, such as `openssl genpkey -outform DER` writes. All three are a SEQUENCE
+    that begins with a version; then PKCS #8 has a SEQUENCE, PKCS #1 an INTEGER, and SEC 1 an OCTET STRING. The bytes
+    are well-formed DER by now.
     """
     short_form = 0x80
     header = 2 if der[1] < short_form else 2 + der[1] - short_form
