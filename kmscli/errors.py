@@ -296,6 +296,24 @@ class AliasNotFoundError(KmsError):
     advice = "`kms list-aliases` shows the aliases of this vault"
 
 
+class PolicyNotFoundError(KmsError):
+    """No policy of that name."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "No such policy exists"
+    advice = "the only name of a key policy is `default`"
+
+
+class MaterialNotFoundError(KmsError):
+    """No such material in a key."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "Key material {material_id} is not associated with {arn}"
+    advice = "`kms list-key-rotations --include-key-material ALL_KEY_MATERIAL` shows those that are"
+
+
 class GrantNotFoundError(KmsError):
     """No such grant."""
 
@@ -365,6 +383,15 @@ class KeyStateError(KmsError):
     code = "KMSInvalidStateException"
     exit_code = 22
     text = "{arn} is {state}."
+
+
+class ConflictError(KmsError):
+    """A rotation on demand so near to an automatic one that the two would be mixed up."""
+
+    code = "ConflictException"
+    exit_code = 22
+    text = "an automatic rotation of {arn} is in progress or due within the next {minutes} minutes"
+    advice = "wait until it is done"
 
 
 class InvalidKeyUsageError(KmsError):
@@ -442,6 +469,13 @@ class InvalidCiphertextError(KmsError):
     exit_code = 40
     text = "the ciphertext is damaged, or its encryption context is not the one given"
     advice = "a blob made with an encryption context needs the same one (-c name=value) to decrypt"
+
+
+class AsymmetricCiphertextError(InvalidCiphertextError):
+    """The same for an RSA or ML-KEM key, whose ciphertexts have no encryption context."""
+
+    text = "the ciphertext is damaged, or was made for another key or algorithm"
+    advice = ""
 
 
 class WrappedMaterialError(KmsError):

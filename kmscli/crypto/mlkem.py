@@ -62,7 +62,7 @@ class PrivateKey(Handle):
         try:
             return self._key.decapsulate(ciphertext)
         except ValueError:
-            raise errors.InvalidCiphertextError from None
+            raise errors.AsymmetricCiphertextError from None
 
 
 class PublicKey(Handle):

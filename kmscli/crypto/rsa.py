@@ -113,7 +113,7 @@ class PrivateKey(Handle):
         try:
             return self._key.decrypt(ciphertext, _oaep(hash_name))
         except ValueError:
-            raise errors.InvalidCiphertextError from None
+            raise errors.AsymmetricCiphertextError from None
 
 
 class PublicKey(Handle):

@@ -19,6 +19,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         line: SHA-256 of that line, 64 hex digits.
         author: The root principal who made the change.
         roots: Number of the root set in force.
+        keys: How many keys there are, so that a quota is checked without counting them.
     """
 
     vault_id: str
@@ -28,6 +29,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     line: str
     author: str
     roots: int
+    keys: int
 
 
 def signed_bytes(body: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 Implements docs/spec/vault.md, "Records". A body is accepted only if encoding what was decoded gives the same bytes:
 one rule that refuses duplicate keys, unknown fields, spaces, other spellings of a number or a string, NaN and lone
-surrogates alike. This module knows neither paths nor keys.
+surrogates alike. A member that has its default is left out, so a later member does not change the bodies that lack it.
+This module knows neither paths nor keys.
 """
 
 from datetime import UTC, datetime
@@ -12,12 +13,13 @@ import msgspec
 
 from kmscli import errors
 from kmscli.formats.wire import digest
+from kmscli.model.key import StoredState
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every record's body."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every record's body. Defaults are None and the empty values, of which Python has one each."""
 
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -98,45 +100,90 @@ class KeyRecord(Record, frozen=True, kw_only=True):
     """A key, without its material.
 
     Attributes:
-        state: "Enabled", "Disabled" or "PendingDeletion".
+        origin: Who makes the material: kms, or whoever imports it.
         manager: "CUSTOMER", or "AWS" for a key that a service of kms made for itself.
+        current: Number of the version that is used; 0 while no material was ever imported.
+        kek: Number of the key-encryption key that seals the versions; grows when it is renewed.
         aliases: Names that point here, in order: kept with the key so that its group proves them complete.
         tags: (key, value) pairs in the order of their keys.
-        current: Number of the version that encrypts.
-        kek: Number of the key-encryption key that seals the versions; grows when it is renewed.
-        deletion_window: Days of waiting chosen when deletion was scheduled, else None.
+        deletion_date: When the waiting for its end is over; `deletion_window` are the days that were chosen.
+        rotation_period: Days between automatic rotations, None without them; `next_rotation` is when one is due.
     """
 
     key_id: str
     created: datetime
-    description: str
     key_spec: str
     key_usage: str
-    origin: Literal["AWS_KMS"]
+    origin: Literal["AWS_KMS", "EXTERNAL"]
     manager: Literal["CUSTOMER", "AWS"]
-    state: str
-    aliases: tuple[str, ...]
-    tags: tuple[tuple[str, str], ...]
+    state: StoredState
     current: int
     kek: int
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
     deletion_date: datetime | None = None
     deletion_window: int | None = None
+    rotation_period: int | None = None
+    next_rotation: datetime | None = None
+
+
+Rotation = Literal["ON_DEMAND", "AUTOMATIC"]
 
 
 class VersionRecord(Record, frozen=True, kw_only=True):
     """One version of a key's material, sealed under the key's KEK.
 
     Attributes:
-        rotation: None for the first material, "ON_DEMAND" for one that a rotation brought.
+        created: When kms made the material, or took it in for the first time.
         material_id: 64 hex digits, an HMAC under the vault's secret: says nothing about the material.
+        sealed: The sealed material; empty after imported material expired or was deleted.
+        public: The public key of an asymmetric key (SubjectPublicKeyInfo, DER).
+        rotation: What made it the current version, at the time `rotated`; None for the first.
+        description: KeyMaterialDescription of imported material.
+        valid_to: When imported material expires.
     """
 
     key_id: str
     number: int
     created: datetime
-    rotation: Literal["ON_DEMAND"] | None
     material_id: str
-    sealed: bytes
+    sealed: bytes = b""
+    public: bytes = b""
+    rotation: Rotation | None = None
+    rotated: datetime | None = None
+    description: str = ""
+    valid_to: datetime | None = None
+
+
+class PolicyRecord(Record, frozen=True, kw_only=True):
+    """The policy of a key that does not have the default one, as its author wrote it."""
+
+    key_id: str
+    document: str
+
+
+class GrantRecord(Record, frozen=True, kw_only=True):
+    """A grant on a key.
+
+    Attributes:
+        grant_id: 64 hex digits.
+        grantee: ARN of who may act.
+        operations: What the grantee may do, in the order of the request.
+        retiring: ARN of who may retire it, "" for nobody in particular.
+        name: Name of the request, which makes a repetition give the same grant.
+        context_equals: EncryptionContextEquals; `context_subset` is EncryptionContextSubset.
+    """
+
+    key_id: str
+    grant_id: str
+    created: datetime
+    grantee: str
+    operations: tuple[str, ...]
+    retiring: str = ""
+    name: str = ""
+    context_equals: dict[str, str] | None = None
+    context_subset: dict[str, str] | None = None
 
 
 class ShareRecord(Record, frozen=True, kw_only=True):
@@ -150,7 +197,9 @@ class ShareRecord(Record, frozen=True, kw_only=True):
 
 KINDS: dict[str, type[Record]] = {
     "alias": AliasRecord,
+    "grant": GrantRecord,
     "key": KeyRecord,
+    "policy": PolicyRecord,
     "principal": PrincipalRecord,
     "roots": RootSet,
     "share": ShareRecord,
@@ -185,8 +234,11 @@ def decode(body: bytes, shape: type[R]) -> R:
 
 def group_of(kind: str, record_id: str) -> str:
     """The group to which a record belongs, which follows from its kind and id."""
-    if kind in ("key", "version", "share"):
+    if kind in ("key", "version", "share", "policy"):
         return "key/" + record_id.partition("/")[0]
+    if kind == "grant":
+        # A group of its own: whoever only uses the key does not pay for its thousands of grants.
+        return "grants/" + record_id.partition("/")[0]
     if kind == "principal":
         return "principal/" + record_id
     return record_id if kind == "alias" else "vault"

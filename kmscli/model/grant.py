@@ -132,11 +132,11 @@ def check_constraints(
 # A token is version, grant id, key id, nonce, checksum: 81 bytes, which base64 writes without padding or spare bits,
 # so that one token has one spelling.
 _VERSION = b"\x01"
-_GRANT_ID_BYTES = 32
+GRANT_ID_BYTES = 32
 _KEY_ID_BYTES = 36
-_NONCE_BYTES = 8
+NONCE_BYTES = 8
 _CHECKSUM_BYTES = 4
-_BODY_BYTES = len(_VERSION) + _GRANT_ID_BYTES + _KEY_ID_BYTES + _NONCE_BYTES
+_BODY_BYTES = len(_VERSION) + GRANT_ID_BYTES + _KEY_ID_BYTES + NONCE_BYTES
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{(_BODY_BYTES + _CHECKSUM_BYTES) // 3 * 4}}}")
 _GRANT_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -175,7 +175,7 @@ def grant_token(*, key_id: str, grant_id: str, nonce: bytes) -> str:
         InvalidGrantIdError: `grant_id` is none.
         InternalError: `key_id` or `nonce` has a wrong form.
     """
-    if not ids.is_key_id(key_id) or len(nonce) != _NONCE_BYTES:
+    if not ids.is_key_id(key_id) or len(nonce) != NONCE_BYTES:
         raise errors.InternalError(what="a grant token of something that is no key id, or with a wrong nonce")
     body = _VERSION + bytes.fromhex(check_grant_id(grant_id)) + key_id.encode() + nonce
     return base64.urlsafe_b64encode(body + _checksum(body)).decode()
@@ -193,7 +193,7 @@ def parse_grant_token(text: str) -> GrantRef:
     body, checksum = raw[:_BODY_BYTES], raw[_BODY_BYTES:]
     if not body.startswith(_VERSION) or checksum != _checksum(body):
         raise errors.InvalidGrantTokenError
-    grant_id, rest = body[len(_VERSION) :][:_GRANT_ID_BYTES], body[len(_VERSION) + _GRANT_ID_BYTES :]
+    grant_id, rest = body[len(_VERSION) :][:GRANT_ID_BYTES], body[len(_VERSION) + GRANT_ID_BYTES :]
     key_id = rest[:_KEY_ID_BYTES].decode("ascii", "replace")
     if not ids.is_key_id(key_id):
         raise errors.InvalidGrantTokenError

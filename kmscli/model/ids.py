@@ -12,6 +12,7 @@ from kmscli.model import limits
 
 ALIAS_PREFIX = "alias/"
 MANAGED_ALIAS_PREFIX = "alias/aws/"
+MULTI_REGION_PREFIX = "mrk-"
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "local"
 
@@ -47,6 +48,16 @@ def new_uuid(rng: Callable[[int], bytes]) -> str:
     raw[8] = raw[8] & 0x3F | 0x80
     text = raw.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_multi_region_id(rng: Callable[[int], bytes]) -> str:
+    """The id of a new multi-Region key: the same in every Region."""
+    return MULTI_REGION_PREFIX + rng(16).hex()
+
+
+def is_multi_region(key_id: str) -> bool:
+    """Whether a key id is that of a multi-Region key."""
+    return key_id.startswith(MULTI_REGION_PREFIX)
 
 
 def is_key_id(text: str) -> bool:

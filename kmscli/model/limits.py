@@ -1,7 +1,10 @@
 """AWS's numbers, and ours where AWS has none; the one place where a bound is written.
 
-Source of the AWS bounds: the KMS API model of botocore and the quotas page of the AWS KMS developer guide.
+What bounds a request is AWS's, always. What bounds an account is one of two profiles, chosen in config.toml. Source of
+the AWS bounds: the KMS API model of botocore and the quotas page of the AWS KMS developer guide.
 """
+
+from typing import NamedTuple
 
 PLAINTEXT_MAX = 4096
 """Bytes that Encrypt takes."""
@@ -12,10 +15,39 @@ RANDOM_MAX = 1024
 KEY_ID_MAX = 2048
 DESCRIPTION_MAX = 8192
 ALIAS_NAME_MAX = 256
-ALIASES_PER_KEY = 50
 TAG_KEY_MAX = 128
 TAG_VALUE_MAX = 256
-TAGS_PER_KEY = 50
+TAGS_PAGE = 50
+TAGS_PAGE_MAX = 50
+GRANTS_PAGE = 50
+GRANTS_PAGE_MAX = 100
+GRANT_NAME_MAX = 256
+GRANT_ID_MAX = 128
+GRANT_TOKEN_MAX = 8192
+GRANT_TOKENS_MAX = 10
+"""Grant tokens of one request."""
+PRINCIPAL_ARN_MAX = 256
+SERVICE_PRINCIPAL_MAX = 128
+MESSAGE_MAX = 4096
+"""Bytes of a message to sign or to authenticate."""
+PUBLIC_KEY_MAX = 8192
+"""Bytes of the public key of a peer."""
+POLICY_MAX = 131_072
+"""Characters of a policy that a request may hold."""
+POLICY_BYTES_MAX = 32_768
+"""Bytes of a policy that a key may have (quota)."""
+POLICY_NAME_MAX = 128
+KEY_STORE_ID_MAX = 64
+XKS_KEY_ID_MAX = 128
+ATTESTATION_MAX = 262_144
+MATERIAL_ID_LENGTH = 64
+MATERIAL_DESCRIPTION_MAX = 256
+MATERIAL_VALID_DAYS_MAX = 365
+"""How far ahead imported material may expire."""
+IMPORT_TOKEN_HOURS = 24
+ROTATION_DAYS_MIN = 90
+ROTATION_DAYS_MAX = 2560
+ROTATION_DAYS_DEFAULT = 365
 MARKER_MAX = 1024
 LIST_LIMIT_MAX = 1000
 """Largest page of list operations."""
@@ -53,3 +85,29 @@ AUDIT_MESSAGE_MAX = 4096
 """Characters of the errorMessage of a line."""
 CLOCK_TOLERANCE_SECONDS = 300
 """How far the clock may lie behind the last audit line."""
+
+
+class AccountLimits(NamedTuple):
+    """What bounds an account; None = without end.
+
+    Attributes:
+        keys: Keys of the vault.
+        aliases: Aliases of one key.
+        tags: Tags of one key.
+        grants: Grants on one key.
+        on_demand_rotations: Rotations on demand in the life of one key.
+    """
+
+    keys: int
+    aliases: int
+    tags: int
+    grants: int
+    on_demand_rotations: int | None
+
+
+DEFAULT_PROFILE = "local"
+PROFILES: dict[str, AccountLimits] = {
+    "local": AccountLimits(keys=1_000_000, aliases=50, tags=50, grants=50_000, on_demand_rotations=None),
+    "aws": AccountLimits(keys=100_000, aliases=50, tags=50, grants=50_000, on_demand_rotations=25),
+}
+"""Name of a profile in config.toml -> its limits; `aws` is for those who test against AWS's own."""

@@ -23,6 +23,7 @@ class KeySpec(NamedTuple):
         family: Module of `kmscli.crypto` that works with it.
         parameter: What the family is told: modulus bits, a curve, a parameter set, or bytes of material.
         usages: KeyUsage values that CreateKey accepts -> the algorithms of each, in the order of the API's answers.
+        asymmetric: Whether it is a key pair; if not, the material is `parameter` random bytes.
         has_default_usage: Whether CreateKey may leave KeyUsage out.
         old_name: Whether CustomerMasterKeySpec, the member's old name, has the value too.
         rotates: Whether material can be rotated with the key id kept.
@@ -33,6 +34,7 @@ class KeySpec(NamedTuple):
     family: str
     parameter: int | str
     usages: dict[str, tuple[str, ...]]
+    asymmetric: bool = True
     has_default_usage: bool = False
     old_name: bool = True
     rotates: bool = False
@@ -58,14 +60,13 @@ def _nist(hash_bits: int) -> dict[str, tuple[str, ...]]:
 
 
 def _hmac(bits: int) -> KeySpec:
-    algorithm = {GENERATE_VERIFY_MAC: (f"HMAC_SHA_{bits}",)}
-    return KeySpec("mac", bits // 8, algorithm, pairs=False)
+    return KeySpec("mac", bits // 8, {GENERATE_VERIFY_MAC: (f"HMAC_SHA_{bits}",)}, asymmetric=False, pairs=False)
 
 
 def _ml_dsa(number: int) -> KeySpec:
     # AWS lists no way to import a lattice key, and CustomerMasterKeySpec was retired before they came.
-    algorithm = {SIGN_VERIFY: ("ML_DSA_SHAKE_256",)}
-    return KeySpec("mldsa", number, algorithm, old_name=False, imports=False, pairs=False)
+    usages: dict[str, tuple[str, ...]] = {SIGN_VERIFY: ("ML_DSA_SHAKE_256",)}
+    return KeySpec("mldsa", number, usages, old_name=False, imports=False, pairs=False)
 
 
 def _ml_kem(number: int) -> KeySpec:
@@ -81,7 +82,13 @@ KEY_SPECS: dict[str, KeySpec] = {
     "ECC_NIST_P521": KeySpec("ecc", "secp521r1", _nist(512)),
     "ECC_SECG_P256K1": KeySpec("ecc", "secp256k1", {SIGN_VERIFY: ("ECDSA_SHA_256",)}),
     SYMMETRIC: KeySpec(
-        "seal", 32, {ENCRYPT_DECRYPT: (SYMMETRIC,)}, has_default_usage=True, rotates=True, pairs=False
+        "seal",
+        32,
+        {ENCRYPT_DECRYPT: (SYMMETRIC,)},
+        asymmetric=False,
+        has_default_usage=True,
+        rotates=True,
+        pairs=False,
     ),
     "HMAC_224": _hmac(224),
     "HMAC_256": _hmac(256),

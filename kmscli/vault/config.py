@@ -7,6 +7,7 @@ from typing import Any
 
 from kmscli import errors
 from kmscli.crypto import kdf
+from kmscli.model import limits
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 LENGTH_MAX = 16 * 1024
@@ -18,17 +19,26 @@ _OUTPUTS = ("json", "text", "table")
 class Config:
     """The preferences of a vault's owner."""
 
-    def __init__(self, *, output: str = "", segment_bytes: int = SEGMENT_BYTES, kdf_memory_mib: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        output: str = "",
+        segment_bytes: int = SEGMENT_BYTES,
+        kdf_memory_mib: int = 0,
+        profile: str = limits.DEFAULT_PROFILE,
+    ) -> None:
         """Set them; "" and 0 mean that the default of the program or the vault holds.
 
         Args:
             output: Default of --output.
             segment_bytes: Size at which the audit log begins a new segment.
             kdf_memory_mib: Argon2id memory of new slots; only more than the vault's own counts.
+            profile: Name of the profile of account limits.
         """
         self.output = output
         self.segment_bytes = segment_bytes
         self.kdf_memory_mib = kdf_memory_mib
+        self.profile = profile
 
 
 def template() -> bytes:
@@ -37,6 +47,7 @@ def template() -> bytes:
 
     settings = {
         "output": "json",
+        "limits": limits.DEFAULT_PROFILE,
         "audit": {"segment_bytes": SEGMENT_BYTES},
         "slots": {"kdf_memory_mib": kdf.DEFAULT_MEMORY_MIB},
     }
@@ -70,16 +81,19 @@ def parse(content: bytes, *, path: str) -> Config:
 
 
 def _checked(settings: dict[str, Any], path: str) -> Config:
-    known = {"output", "audit.segment_bytes", "slots.kdf_memory_mib"}
+    known = {"output", "limits", "audit.segment_bytes", "slots.kdf_memory_mib"}
     if unknown := sorted(settings.keys() - known):
         raise errors.ConfigError(path=path, problem=f"{unknown[0]} is no setting")
     output = settings.get("output", "")
     if "output" in settings and output not in _OUTPUTS:
         raise errors.ConfigError(path=path, problem=f"output must be one of {', '.join(_OUTPUTS)}")
+    profile = settings.get("limits", limits.DEFAULT_PROFILE)
+    if type(profile) is not str or profile not in limits.PROFILES:
+        raise errors.ConfigError(path=path, problem=f"limits must be one of {', '.join(limits.PROFILES)}")
     size = settings.get("audit.segment_bytes", SEGMENT_BYTES)
     if type(size) is not int or size < _SEGMENT_BYTES_MIN:
         raise errors.ConfigError(path=path, problem=f"audit.segment_bytes must be at least {_SEGMENT_BYTES_MIN}")
     memory = settings.get("slots.kdf_memory_mib", 0)
     if type(memory) is not int or (memory and not kdf.MIN_MEMORY_MIB <= memory <= kdf.MAX_MEMORY_MIB):
         raise errors.ConfigError(path=path, problem="slots.kdf_memory_mib is out of its bounds")
-    return Config(output=output, segment_bytes=size, kdf_memory_mib=memory)
+    return Config(output=output, segment_bytes=size, kdf_memory_mib=memory, profile=profile)

@@ -23,19 +23,22 @@ class Draft(Records):
 
     Attributes:
         now: The time of the change.
+        keys: How many keys there are now.
         event: What the audit line says of it; set before the end.
     """
 
-    def __init__(self, store: Store, root: str, *, now: datetime) -> None:
+    def __init__(self, store: Store, root: str, *, now: datetime, keys: int) -> None:
         """Begin.
 
         Args:
             store: In a write transaction.
             root: Trunk digest of the state before, already proved (64 hex digits).
             now: The time of the change, taken under the lock.
+            keys: How many keys there were before.
         """
         super().__init__(store, root)
         self.now = now
+        self.keys = keys
         self.event: dict[str, Any] = {}
         self._changes = Changes()
 
@@ -45,6 +48,7 @@ class Draft(Records):
         encoded = record.encode(body)
         row = Row(kind, record_id, encoded, record.record_digest(kind, record_id, encoded))
         group = self.group(name)
+        self.keys += kind == "key" and (kind, record_id) not in group
         self._changes.note(group.get((kind, record_id)), row)
         group[kind, record_id] = row
         self._store.put(name, row)
@@ -59,6 +63,7 @@ class Draft(Records):
         old = self.group(name).pop((kind, record_id), None)
         if old is None:
             raise errors.InternalError(what=f"{kind} {record_id} is not there to delete")
+        self.keys -= kind == "key"
         self._changes.note(old, None)
         self._store.delete(name, kind, record_id)
 

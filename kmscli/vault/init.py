@@ -225,7 +225,7 @@ def _fill(
     files.replace_locked(paths.config, config.template())
     store = Store.create(paths.database)
     try:
-        draft = Draft(store, tree.EMPTY.hex(), now=now)
+        draft = Draft(store, tree.EMPTY.hex(), now=now, keys=0)
         _first_records(draft, plan, root_set, who, vault_secret=rng(32))
         line = _first_line(draft, plan, event, opened, body)
         store.put_slot(first_slot.slot_id, slot.encode(first_slot))
@@ -278,6 +278,7 @@ def _first_line(draft: Draft, plan: Plan, event: dict[str, Any], opened: slots.O
         line=auditline.digest(line),
         author=plan.principal,
         roots=1,
+        keys=0,
     )
     draft.conclude(first, opened.identity, line)
     return line

@@ -14,7 +14,9 @@ from kmscli import errors
 from kmscli.formats import record, tree
 from kmscli.formats.record import (
     AliasRecord,
+    GrantRecord,
     KeyRecord,
+    PolicyRecord,
     PrincipalRecord,
     ShareRecord,
     VaultRecord,
@@ -28,11 +30,21 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 class KeyGroup(NamedTuple):
-    """A key with its versions (by number) and shares (by principal)."""
+    """A key with its versions (by number) and shares (by principal).
+
+    Attributes:
+        policy: Its policy as it was written, None if it has the default one.
+    """
 
     record: KeyRecord
     versions: dict[int, VersionRecord]
     shares: dict[str, ShareRecord]
+    policy: str | None = None
+
+    @property
+    def current(self) -> VersionRecord | None:
+        """The version that is used, None before the first import."""
+        return self.versions.get(self.record.current)
 
 
 class Records:
@@ -108,7 +120,7 @@ class Records:
     # -- what the vault holds ------------------------------------------------------------------------------------------
 
     def key(self, key_id: str) -> KeyGroup | None:
-        """A key with its versions and shares, or None."""
+        """A key with all that belongs to it but its grants, or None."""
         rows = self.group(f"key/{key_id}").values()
         if not rows:
             return None
@@ -118,7 +130,14 @@ class Records:
             self.one(f"key/{key_id}", "key", key_id, KeyRecord),
             {version.number: version for version in versions},
             {share.principal: share for share in shares},
+            next((record.decode(row.body, PolicyRecord).document for row in rows if row.kind == "policy"), None),
         )
+
+    def grants(self, key_id: str) -> dict[str, GrantRecord]:
+        """The grants on a key, by their ids."""
+        rows = self.group(f"grants/{key_id}").values()
+        found = [record.decode(row.body, GrantRecord) for row in rows]
+        return {grant.grant_id: grant for grant in found}
 
     def alias(self, name: str) -> AliasRecord | None:
         """An alias (`name` with its prefix), or None."""

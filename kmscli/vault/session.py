@@ -6,7 +6,8 @@ its result leaves only after that line is durable. No lock is held while anythin
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from kmscli import errors
 from kmscli.formats import auditline
@@ -24,6 +25,46 @@ from kmscli.vault.snapshot import Snapshot
 T = TypeVar("T")
 Event = dict[str, Any]
 
+_UNSEALED_MAX = 4096
+
+
+class Evaluated(NamedTuple, Generic[T]):
+    """What a use of keys comes to.
+
+    Attributes:
+        result: What is released once the line is durable.
+        event: What the audit line says.
+        until: The time from which on it might be another result, None = while the vault does not change.
+    """
+
+    result: T
+    event: Event
+    until: datetime | None = None
+
+
+class Unsealed:
+    """What a session has unsealed and parsed, by where it lay and the sealed bytes that it came from.
+
+    A record that changes has other bytes or another place, so nothing here outlives what it was made from, and nothing
+    that was opened in one place serves another. Whether it may be used is decided anew each time, by proved records.
+    """
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._found: dict[tuple[str | int | bytes, ...], Any] = {}
+
+    def get(self, place: tuple[str | int | bytes, ...], unseal: Callable[[], T]) -> T:
+        """What lies at `place`, whose last item are the sealed bytes; `unseal` gives it the first time."""
+        if place not in self._found:
+            if len(self._found) >= _UNSEALED_MAX:
+                self._found.clear()
+            self._found[place] = unseal()
+        found: T = self._found[place]
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Unsealed {len(self._found)}>"
+
 
 class Session:
     """A principal, unlocked.
@@ -34,6 +75,7 @@ class Session:
         identity: Its keys.
         opened: What the slot gave: identity, vault id and root fingerprint.
         pin: What this user saw of the vault before; read before any state is.
+        unsealed: Secrets that were opened before.
     """
 
     def __init__(self, vault: Vault, principal: str, opened: Opened) -> None:
@@ -45,6 +87,7 @@ class Session:
         self._pin_path = pin_file(opened.vault_id)
         self.pin = pin.load(self._pin_path)
         self._roots: tuple[RootKey, ...] = ()
+        self.unsealed = Unsealed()
 
     def _snapshot(self) -> Snapshot:
         snapshot = Snapshot(self.vault.store, self.opened.fingerprint)
@@ -92,7 +135,7 @@ class Session:
         """
         with self.journal() as journal:
             with self.vault.store.change():
-                draft = Draft(self.vault.store, journal.state.root, now=journal.now)
+                draft = Draft(self.vault.store, journal.state.root, now=journal.now, keys=journal.snapshot.head.keys)
                 yield draft
                 line = self._seal(journal, draft)
             journal.append(line)
@@ -113,26 +156,28 @@ class Session:
             line=auditline.digest(line),
             author=self.principal,
             roots=before.roots,
+            keys=draft.keys,
         )
         draft.conclude(after, self.identity, line)
         return line
 
-    def use(self, evaluate: Callable[[Snapshot], tuple[T, Event]]) -> T:
+    def use(self, evaluate: Callable[[Snapshot, datetime], Evaluated[T]]) -> T:
         """A use of keys: evaluated without the lock, written down, then released.
 
         Args:
-            evaluate: Gives the result and what the audit line says; run again if the vault changed meanwhile.
+            evaluate: Gives the result for a state and a time; run again if either has moved on when the lock is held.
         """
         with self.read() as snapshot:
             generation = snapshot.head.generation
-            result, event = evaluate(snapshot)
+            found = evaluate(snapshot, self.vault.clock())
         with self.journal() as journal:
-            if journal.snapshot.head.generation != generation:
+            overtaken = found.until is not None and found.until <= journal.now
+            if overtaken or journal.snapshot.head.generation != generation:
                 with self.read() as snapshot:
-                    result, event = evaluate(snapshot)
-            journal.write(event)
+                    found = evaluate(snapshot, journal.now)
+            journal.write(found.event)
             journal.save_pin(journal.snapshot)
-        return result
+        return found.result
 
     def note(self, event: Event) -> None:
         """Write down what was refused or failed."""

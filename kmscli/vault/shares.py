@@ -5,14 +5,10 @@ rule that somebody could skip.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Literal
 
-from kmscli import errors
 from kmscli.crypto import identity, kdf, seal
 from kmscli.formats.record import KeyRecord, PrincipalRecord, RootKey, ShareRecord, VaultSecretRecord, VersionRecord
 from kmscli.formats.wire import label
-from kmscli.vault.records import KeyGroup
 
 
 def new_kek(rng: Callable[[int], bytes]) -> bytes:
@@ -32,30 +28,22 @@ def share(
     return shares
 
 
-def open_share(key: KeyGroup, principal: str, who: identity.Identity, *, vault_id: str) -> bytes | None:
-    """The KEK of `key` by the share of `principal`, or None if it has none.
+def open_share(share: ShareRecord, who: identity.Identity, *, vault_id: str) -> bytes:
+    """The KEK in a share, by the identity of its principal.
 
     Raises:
-        VaultTamperedError: The share is there and does not open.
+        VaultTamperedError: It does not open.
     """
-    found = key.shares.get(principal)
-    if found is None or found.kek != key.record.kek:
-        return None
-    return who.open(found.sealed, context=_share_context(vault_id, found.key_id, principal, found.kek))
+    return who.open(share.sealed, context=_share_context(vault_id, share.key_id, share.principal, share.kek))
 
 
-def seal_material(
-    kek: bytes,
-    material: bytes,
-    key: KeyRecord,
-    *,
-    number: int,
-    vault_id: str,
-    vault_secret: bytes,
-    rotation: Literal["ON_DEMAND"] | None,
-    now: datetime,
-) -> VersionRecord:
-    """Version `number` of a key, with its material sealed.
+def material_id(vault_secret: bytes, key_id: str, material: bytes) -> str:
+    """KeyMaterialId: names the material without telling anything about it, 64 hex digits."""
+    return kdf.keyed_name(vault_secret, label("material-id", key_id.encode(), material))
+
+
+def seal_material(kek: bytes, material: bytes, key: KeyRecord, *, number: int, vault_id: str) -> bytes:
+    """The material of version `number` of a key, sealed under its KEK.
 
     Args:
         kek: The key's KEK.
@@ -63,32 +51,17 @@ def seal_material(
         key: The key.
         number: 1 for the first version.
         vault_id: 32 hex digits.
-        vault_secret: Names the material (KeyMaterialId) without telling anything about it.
-        rotation: What brought the version.
-        now: Its creation date.
     """
-    return VersionRecord(
-        key_id=key.key_id,
-        number=number,
-        created=now,
-        rotation=rotation,
-        material_id=kdf.keyed_name(vault_secret, label("material-id", key.key_id.encode(), material)),
-        sealed=seal.seal(kek, material, context=_material_context(vault_id, key.key_id, number, key.kek)),
-    )
+    return seal.seal(kek, material, context=_material_context(vault_id, key.key_id, number, key.kek))
 
 
-def open_material(kek: bytes, key: KeyGroup, number: int, *, vault_id: str) -> bytes:
+def open_material(kek: bytes, key: KeyRecord, version: VersionRecord, *, vault_id: str) -> bytes:
     """The material of one version.
 
     Raises:
-        InvalidCiphertextError: The key never had that version.
-        VaultTamperedError: It is there and does not open.
+        VaultTamperedError: It does not open.
     """
-    version = key.versions.get(number)
-    if version is None:
-        raise errors.InvalidCiphertextError
-    context = _material_context(vault_id, key.record.key_id, number, key.record.kek)
-    return seal.unseal(kek, version.sealed, context=context)
+    return seal.unseal(kek, version.sealed, context=_material_context(vault_id, key.key_id, version.number, key.kek))
 
 
 def seal_vault_secret(secret: bytes, root: RootKey, *, vault_id: str) -> VaultSecretRecord:
