@@ -59,11 +59,16 @@ def attach(change: Change, key: KeyGroup, name: str, *, managed: bool = False) -
         ids.check_new_alias(name)
     if change.records.alias(name) is not None:
         raise errors.AlreadyExistsError(arn=ids.alias_arn(change.records.place, name))
-    if len(key.record.aliases) >= limits.ALIASES_PER_KEY:
-        raise errors.LimitExceededError(problem=f"a key has at most {limits.ALIASES_PER_KEY} aliases")
+    _check_room(change, key)
     record = AliasRecord(name=name, key_id=key.record.key_id, created=change.now, updated=change.now)
     change.draft.put("alias", name, record)
     return change.update(key, aliases=tuple(sorted((*key.record.aliases, name))))
+
+
+def _check_room(change: Change, key: KeyGroup) -> None:
+    most = change.context.limits.aliases
+    if len(key.record.aliases) >= most:
+        raise errors.LimitExceededError(problem=f"a key has at most {most} aliases")
 
 
 def _detach(change: Change, alias: AliasRecord) -> None:
@@ -111,8 +116,7 @@ def update_alias(change: Change, request: UpdateAliasRequest) -> UpdateAliasResp
     target = _target(change, request.target_key_id)
     change.check_state(target)
     if target.record.key_id != alias.key_id:
-        if len(target.record.aliases) >= limits.ALIASES_PER_KEY:
-            raise errors.LimitExceededError(problem=f"a key has at most {limits.ALIASES_PER_KEY} aliases")
+        _check_room(change, target)
         _detach(change, alias)
         change.update(target, aliases=tuple(sorted((*target.record.aliases, alias.name))))
     updated = msgspec.structs.replace(alias, key_id=target.record.key_id, updated=change.now)
@@ -174,14 +178,14 @@ def list_aliases(call: Call, request: ListAliasesRequest) -> ListAliasesResponse
     Raises:
         InvalidMarkerError: The marker is not one of ours.
     """
-    start = pages.after("ListAliases", request.marker)
+    start = pages.place_after("ListAliases", request.marker)
     if request.key_id is None:
         places = call.records.group_names(ids.ALIAS_PREFIX, start)
     else:
         names = call.find(request.key_id).record.aliases
         places = iter(sorted(place for name in names if (place := (bucket_of(name), name)) > start))
     page = pages.page("ListAliases", (name for _, name in places), request.limit or limits.ALIASES_PAGE)
-    entries = [_entry(call, name) for name in page.names]
+    entries = [_entry(call, name) for name in page.items]
     return ListAliasesResponse(aliases=entries, next_marker=page.next_marker, truncated=page.next_marker is not None)
 
 

@@ -4,15 +4,18 @@
 were touched, for the audit line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from kmscli import errors
 from kmscli.formats.record import RootKey
-from kmscli.model import ids
+from kmscli.model import grant, ids, limits
 from kmscli.model.key import KeyState, next_state
+from kmscli.model.limits import AccountLimits
+from kmscli.model.specs import KEY_SPECS, UNSUPPORTED
+from kmscli.service import lifecycle
 from kmscli.vault import shares
 from kmscli.vault.draft import Draft
 from kmscli.vault.records import KeyGroup, Records
@@ -25,11 +28,41 @@ class Context:
     def __init__(self, session: Session) -> None:
         """Work as the principal of `session`."""
         self.session = session
+        self._warned: set[str] = set()
+
+    @property
+    def is_root(self) -> bool:
+        """Whether who acts may change records."""
+        return any(root.principal == self.session.principal for root in self.session.roots)
+
+    @property
+    def limits(self) -> AccountLimits:
+        """What bounds the account."""
+        return limits.PROFILES[self.session.vault.config.profile]
+
+    def warn_once(self, text: str) -> None:
+        """Tell the user something that many operations would find."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.session.vault.warn(text)
 
     @property
     def rng(self) -> Callable[[int], bytes]:
         """Gives random bytes."""
         return self.session.vault.rng
+
+
+class WorkIsDue(Exception):  # noqa: N818 - it is no fault: `dispatch` does the work and begins the operation anew
+    """A key that a root touched has something due that must be written first.
+
+    Attributes:
+        key_id: The key.
+    """
+
+    def __init__(self, key_id: str) -> None:
+        """Name the key."""
+        super().__init__(key_id)
+        self.key_id = key_id
 
 
 class Call:
@@ -39,15 +72,20 @@ class Call:
         context: Who acts.
         operation: AWS's name of it.
         records: The state.
+        now: The time.
         touched: ARNs of the keys it named, in order.
+        until: From then on the keys that were touched may be in another state by themselves; None = never.
     """
 
-    def __init__(self, context: Context, operation: str, records: Records) -> None:
+    def __init__(self, context: Context, operation: str, records: Records, now: datetime) -> None:
         """Begin."""
         self.context = context
         self.operation = operation
         self.records = records
+        # AWS tells times in whole milliseconds.
+        self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self.touched: list[str] = []
+        self.until: datetime | None = None
 
     @property
     def rng(self) -> Callable[[int], bytes]:
@@ -57,6 +95,10 @@ class Call:
     def arn(self, key: KeyGroup) -> str:
         """The ARN of a key."""
         return ids.key_arn(self.records.place, key.record.key_id)
+
+    def arn_of(self, key_id: str) -> str:
+        """The ARN of a key by its id."""
+        return ids.key_arn(self.records.place, key_id)
 
     def principal_arn(self) -> str:
         """The ARN of who acts."""
@@ -82,8 +124,23 @@ class Call:
         return found.key_id
 
     def _touch(self, key: KeyGroup) -> KeyGroup:
+        """Note that the operation depends on `key`, as it is at this time.
+
+        Raises:
+            WorkIsDue: Who acts is a root, who has to write something down first.
+            KeyNotFoundError: The waiting for its end is over.
+        """
         if (arn := self.arn(key)) not in self.touched:
             self.touched.append(arn)
+        if (turn := lifecycle.turning_point(key, self.now)) is not None:
+            self.until = min(turn, self.until or turn)
+        if (work := lifecycle.due(key, self.now)) is not None:
+            if self.context.is_root:
+                raise WorkIsDue(key.record.key_id)
+            if work == "RotateKey":
+                self.context.warn_once(f"{arn}: its automatic rotation is overdue; a root's next use makes it")
+        if lifecycle.is_gone(key, self.now):
+            raise errors.KeyNotFoundError(arn=arn)
         return key
 
     def by_ciphertext(self, key_id: str) -> KeyGroup:
@@ -103,8 +160,74 @@ class Call:
         Raises:
             KmsError: DisabledException or KMSInvalidStateException, as the key's state demands.
         """
-        arn = self.arn(key)
-        return next_state(self.operation, KeyState(key.record.state), arn=arn, key_id=key.record.key_id)
+        state = lifecycle.state_of(key, self.now)
+        return next_state(self.operation, state, arn=self.arn(key), key_id=key.record.key_id)
+
+    def usable(self, named: str, usage: str, grant_tokens: Sequence[str] | None = None) -> KeyGroup:
+        """The key that a member names, if its state and its usage let the operation use it now.
+
+        Args:
+            named: The KeyId member.
+            usage: The KeyUsage that the operation needs.
+            grant_tokens: The GrantTokens member.
+
+        Raises:
+            KmsError: NotFoundException, InvalidGrantTokenException, the key's state, InvalidKeyUsageException.
+        """
+        key = self.find(named)
+        self.check_grant_tokens(grant_tokens)
+        self.check_state(key)
+        self.check_usage(key, usage)
+        return key
+
+    def require_origin(self, key: KeyGroup, origin: str) -> None:
+        """Refuse a key whose material comes from elsewhere.
+
+        Raises:
+            UnsupportedOperationError: It does.
+        """
+        if key.record.origin != origin:
+            raise errors.UnsupportedOperationError(
+                problem=f"{self.arn(key)} origin is {key.record.origin} which is not valid for this operation.",
+            )
+
+    def check_usage(self, key: KeyGroup, usage: str) -> None:
+        """Refuse a key that is for something else.
+
+        Raises:
+            InvalidKeyUsageError: Its KeyUsage is another.
+        """
+        if key.record.key_usage != usage:
+            raise errors.InvalidKeyUsageError(
+                problem=f"{self.arn(key)} key usage is {key.record.key_usage} which is not valid for {self.operation}.",
+                hint=f"{self.operation} needs a key whose usage is {usage}",
+            )
+
+    def check_algorithm(self, key: KeyGroup, algorithm: str) -> None:
+        """Refuse an algorithm that the key does not have.
+
+        Raises:
+            UnsupportedOperationError: Nobody here has it.
+            InvalidKeyUsageError: Other keys have it.
+        """
+        refuse_unsupported(algorithm)
+        known = KEY_SPECS[key.record.key_spec].usages[key.record.key_usage]
+        if algorithm not in known:
+            raise errors.InvalidKeyUsageError(
+                problem=f"Algorithm {algorithm} is not compatible with key spec {key.record.key_spec}.",
+                hint=f"this key has {' and '.join(known)}",
+            )
+
+    def check_grant_tokens(self, tokens: Sequence[str] | None) -> None:
+        """Refuse a token that names no grant; grants count at once, so a good one changes nothing.
+
+        Raises:
+            InvalidGrantTokenError: It names none.
+        """
+        for token in tokens or ():
+            key_id, grant_id = grant.parse_grant_token(token)
+            if grant_id not in self.records.grants(key_id):
+                raise errors.InvalidGrantTokenError
 
     def kek(self, key: KeyGroup) -> bytes:
         """The key-encryption key of a key, by the share of who acts.
@@ -113,17 +236,40 @@ class Call:
             AccessDeniedError: Who acts has no share.
         """
         session = self.context.session
-        vault_id = self.records.vault.vault_id
-        kek = shares.open_share(key, session.principal, session.identity, vault_id=vault_id)
-        if kek is None:
+        share = key.shares.get(session.principal)
+        if share is None or share.kek != key.record.kek:
             raise self.denied(key, "no share of the key was given to this principal")
-        return kek
+        vault_id = self.records.vault.vault_id
+        return session.unsealed.get(
+            ("share", share.key_id, share.principal, share.kek, share.sealed),
+            lambda: shares.open_share(share, session.identity, vault_id=vault_id),
+        )
+
+    def roots_only(self) -> errors.AccessDeniedError:
+        """The error for what only a root of the vault can do."""
+        resource = self.touched[-1] if self.touched else "*"
+        return errors.AccessDeniedError(
+            principal=self.principal_arn(),
+            action=f"kms:{self.operation}",
+            resource=resource,
+            reason="only a root of the vault changes it",
+        )
 
     def denied(self, key: KeyGroup, reason: str) -> errors.AccessDeniedError:
         """The error for a key that may not be used so."""
         return errors.AccessDeniedError(
             principal=self.principal_arn(), action=f"kms:{self.operation}", resource=self.arn(key), reason=reason
         )
+
+
+def refuse_unsupported(value: str) -> None:
+    """Refuse a value that AWS's enums have and kms does not.
+
+    Raises:
+        UnsupportedOperationError: It is one.
+    """
+    if value in UNSUPPORTED:
+        raise errors.UnsupportedOperationError(problem=f"{value} is not supported: {UNSUPPORTED[value]}")
 
 
 class Change(Call):
@@ -135,13 +281,8 @@ class Change(Call):
 
     def __init__(self, context: Context, operation: str, draft: Draft) -> None:
         """Begin."""
-        super().__init__(context, operation, draft)
+        super().__init__(context, operation, draft, draft.now)
         self.draft = draft
-
-    @property
-    def now(self) -> datetime:
-        """The time of the change, in whole milliseconds as AWS tells times."""
-        return self.draft.now.replace(microsecond=self.draft.now.microsecond // 1000 * 1000)
 
     def editable(self, named: str) -> KeyGroup:
         """The key that a KeyId member names, if users may change it; its state is not yet checked.

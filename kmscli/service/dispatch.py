@@ -5,15 +5,21 @@ vault or log themselves fail is there no line, and then there is no result eithe
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from kmscli import errors
-from kmscli.service import events, operations, validate
-from kmscli.service.context import Call, Change, Context
+from kmscli.service import due, events, operations, validate
+from kmscli.service.context import Call, Change, Context, WorkIsDue
 from kmscli.service.shapes import Request, Response
 from kmscli.vault.records import Records
+from kmscli.vault.session import Evaluated
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Response)
+
+_DUE_MAX = 64
+"""How often an operation begins anew because work was due; a key has at most a few things due at a time."""
 
 
 def perform(context: Context, name: str, members: Mapping[str, object]) -> Response:
@@ -30,6 +36,9 @@ def perform(context: Context, name: str, members: Mapping[str, object]) -> Respo
     Raises:
         KmsError: As the operation documents.
     """
+    if name in operations.REFUSED:
+        with Recorded(context, name, read_only=True):
+            raise errors.UnsupportedOperationError(problem=f"{name} is not supported: {operations.REFUSED[name]}")
     operation = operations.load(name)
     with Recorded(context, name, read_only=not operation.row.changes) as recorded:
         request = validate.decode(operation.request, members)
@@ -81,18 +90,32 @@ class Recorded:
     def use(self, act: Callable[[Call], R]) -> R:
         """Use keys; `act` may run twice, when the vault changed under it."""
 
-        def evaluate(records: Records) -> tuple[R, dict[str, Any]]:
-            call = Call(self._context, self._name, records)
+        def evaluate(records: Records, now: datetime) -> Evaluated[R]:
+            call = Call(self._context, self._name, records, now)
             self._touched = call.touched
-            return act(call), self._event(records)
+            answer = act(call)
+            return Evaluated(answer, self._event(records), call.until)
 
-        return self._context.session.use(evaluate)
+        return self._settled(lambda: self._context.session.use(evaluate))
 
     def change(self, act: Callable[[Change], R]) -> R:
         """Write records: all that `act` put into the draft, or nothing."""
-        with self._context.session.edit() as draft:
-            change = Change(self._context, self._name, draft)
-            self._touched = change.touched
-            answer = act(change)
-            draft.event = self._event(draft, answer=events.loggable(answer))
-        return answer
+
+        def edit() -> R:
+            with self._context.session.edit() as draft:
+                change = Change(self._context, self._name, draft)
+                self._touched = change.touched
+                answer = act(change)
+                draft.event = self._event(draft, answer=events.loggable(answer))
+            return answer
+
+        return self._settled(edit)
+
+    def _settled(self, run: Callable[[], T]) -> T:
+        """What `run` gives, after all that was due on the keys it touches was done."""
+        for _ in range(_DUE_MAX):
+            try:
+                return run()
+            except WorkIsDue as found:
+                due.settle(self._context, found.key_id)
+        raise errors.InternalError(what="work on a key stays due")

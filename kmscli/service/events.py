@@ -47,11 +47,46 @@ def event(
         read_only: Whether it writes no record.
         outcome: What came of it.
     """
-    members: dict[str, Any] = {
+    members = _frame(name, principal, place, rng, kind="AwsApiCall", read_only=read_only, touched=outcome.touched)
+    members["requestParameters"] = _bounded(outcome.parameters)
+    members["responseElements"] = outcome.answer
+    if outcome.error is not None:
+        members |= {"errorCode": outcome.error.code, "errorMessage": outcome.error.message[: limits.AUDIT_MESSAGE_MAX]}
+    return members
+
+
+def service_event(
+    name: str, principal: str, place: Place, rng: Callable[[int], bytes], arn: str, details: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The members of a line about what time brought and nobody asked for.
+
+    Args:
+        name: CloudTrail's name of it.
+        principal: The root who wrote it down.
+        place: Account and Region.
+        rng: Random bytes, for the ids.
+        arn: Of the key.
+        details: serviceEventDetails.
+    """
+    members = _frame(name, principal, place, rng, kind="AwsServiceEvent", read_only=False, touched=(arn,))
+    return members | {"requestParameters": None, "responseElements": None, "serviceEventDetails": details}
+
+
+def _frame(
+    name: str,
+    principal: str,
+    place: Place,
+    rng: Callable[[int], bytes],
+    *,
+    kind: str,
+    read_only: bool,
+    touched: Sequence[str],
+) -> dict[str, Any]:
+    return {
         "eventID": ids.new_uuid(rng),
         "eventSource": "kms.amazonaws.com",
         "eventName": name,
-        "eventType": "AwsApiCall",
+        "eventType": kind,
         "eventCategory": "Management",
         "awsRegion": place.region,
         "recipientAccountId": place.account,
@@ -65,13 +100,8 @@ def event(
         },
         "readOnly": read_only,
         "requestID": ids.new_uuid(rng),
-        "requestParameters": _bounded(outcome.parameters),
-        "responseElements": outcome.answer,
-        "resources": [{"accountId": place.account, "type": "AWS::KMS::Key", "ARN": arn} for arn in outcome.touched],
+        "resources": [{"accountId": place.account, "type": "AWS::KMS::Key", "ARN": arn} for arn in touched],
     }
-    if outcome.error is not None:
-        members |= {"errorCode": outcome.error.code, "errorMessage": outcome.error.message[: limits.AUDIT_MESSAGE_MAX]}
-    return members
 
 
 def _bounded(parameters: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -1,52 +1,96 @@
 """CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription."""
 
-from collections import Counter
-from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
 from kmscli import errors
 from kmscli.formats.record import KeyRecord
 from kmscli.model import ids, limits
-from kmscli.model.key import KeyState
-from kmscli.model.specs import KEY_SPECS
-from kmscli.service import aliases, materials, pages
-from kmscli.service.context import Call, Change
-from kmscli.service.shapes import AliasName, Description, KeyId, Limit, Marker, Request, Response, Tag
+from kmscli.model.specs import KEY_SPECS, SYMMETRIC
+from kmscli.service import aliases, materials, pages, tags
+from kmscli.service.context import Call, Change, refuse_unsupported
+from kmscli.service.metadata import KeyMetadata, metadata
+from kmscli.service.shapes import (
+    AliasName,
+    BypassLockoutCheck,
+    Description,
+    GrantTokens,
+    KeyId,
+    KeyStoreId,
+    Limit,
+    Marker,
+    Policy,
+    Request,
+    Response,
+    Tag,
+)
 from kmscli.vault import shares
 from kmscli.vault.records import KeyGroup
 
-
-class KeyMetadata(Response, frozen=True, kw_only=True):
-    """KeyMetadata of the API."""
-
-    aws_account_id: str = msgspec.field(name="AWSAccountId")
-    key_id: str
-    arn: str
-    creation_date: datetime
-    enabled: bool
-    description: str
-    key_usage: str
-    key_state: str
-    deletion_date: datetime | None = None
-    origin: str
-    key_manager: str
-    customer_master_key_spec: str
-    key_spec: str
-    encryption_algorithms: tuple[str, ...]
-    multi_region: bool
-    current_key_material_id: str
+OldSpecName = Literal[
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "ECC_NIST_P256",
+    "ECC_NIST_P384",
+    "ECC_NIST_P521",
+    "ECC_SECG_P256K1",
+    "SYMMETRIC_DEFAULT",
+    "HMAC_224",
+    "HMAC_256",
+    "HMAC_384",
+    "HMAC_512",
+    "SM2",
+]
+SpecName = Literal[
+    OldSpecName,
+    "ML_DSA_44",
+    "ML_DSA_65",
+    "ML_DSA_87",
+    "ECC_NIST_EDWARDS25519",
+    "ML_KEM_512",
+    "ML_KEM_768",
+    "ML_KEM_1024",
+]
+UsageName = Literal["SIGN_VERIFY", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"]
+_ORIGINS = {
+    "AWS_CLOUDHSM": "a CloudHSM cluster is reached through AWS alone",
+    "EXTERNAL_KEY_STORE": "an external key store is reached through a proxy of AWS alone",
+}
 
 
 class CreateKeyRequest(Request, frozen=True, kw_only=True):
     """Members of CreateKey; `Alias` is ours: key and alias are made together or not at all."""
 
+    policy: Policy | None = None
     description: Description | None = None
-    key_usage: Annotated[Literal["ENCRYPT_DECRYPT"], Meta(description="What the key is for.")] | None = None
-    key_spec: Annotated[Literal["SYMMETRIC_DEFAULT"], Meta(description="The kind of key.")] | None = None
+    key_usage: Annotated[UsageName, Meta(description="What the key is for; symmetric keys encrypt.")] | None = None
+    customer_master_key_spec: Annotated[OldSpecName, Meta(description="Old name of --key-spec.")] | None = None
+    key_spec: Annotated[SpecName, Meta(description="The kind of key; SYMMETRIC_DEFAULT when absent.")] | None = None
+    origin: (
+        Annotated[
+            Literal["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"],
+            Meta(description="Who makes the key material: kms (AWS_KMS, the default), or you (EXTERNAL)."),
+        ]
+        | None
+    ) = None
+    custom_key_store_id: KeyStoreId | None = None
+    bypass_policy_lockout_safety_check: BypassLockoutCheck | None = None
     tags: Annotated[list[Tag], Meta(description="TagKey=K,TagValue=V, ...")] | None = None
+    multi_region: Annotated[bool, Meta(description="Make the primary key of a multi-Region key.")] | None = None
+    xks_key_id: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=limits.XKS_KEY_ID_MAX,
+                pattern=r"^[a-zA-Z0-9-_.]+$",
+                description="A key in an external key store: refused, there are none here.",
+            ),
+        ]
+        | None
+    ) = None
     alias: Annotated[AliasName, Meta(description="Name the new key alias/NAME.", extra={"own": True})] | None = None
 
 
@@ -57,85 +101,97 @@ class CreateKeyResponse(Response, frozen=True, kw_only=True):
 
 
 def create_key(change: Change, request: CreateKeyRequest) -> CreateKeyResponse:
-    """A new key with its first material, shared with every root.
+    """A new key, shared with every root, with its first material unless that is to be imported.
 
     Raises:
-        KmsError: TagException, LimitExceededException, AlreadyExistsException or InvalidAliasNameException.
+        KmsError: UnsupportedOperationException, ValidationException, MalformedPolicyDocumentException, TagException,
+            LimitExceededException, AlreadyExistsException or InvalidAliasNameException.
     """
-    record = new_record(change, spec=request.key_spec or "SYMMETRIC_DEFAULT", description=request.description or "")
-    group = put_new(change, msgspec.structs.replace(record, tags=_checked_tags(request.tags or [])))
+    _refuse_key_stores(request)
+    spec = _spec(request)
+    usage = _usage(request, spec)
+    if request.origin == "EXTERNAL" and not KEY_SPECS[spec].imports:
+        raise errors.UnsupportedOperationError(problem=f"KeySpec {spec} does not take imported key material.")
+    if change.draft.keys >= change.context.limits.keys:
+        raise errors.LimitExceededError(problem=f"this vault has {change.draft.keys} keys, the most it may have")
+    record = KeyRecord(
+        key_id=ids.new_multi_region_id(change.rng) if request.multi_region else ids.new_uuid(change.rng),
+        created=change.now,
+        key_spec=spec,
+        key_usage=usage,
+        origin="EXTERNAL" if request.origin == "EXTERNAL" else "AWS_KMS",
+        manager="CUSTOMER",
+        state="Enabled",
+        description=request.description or "",
+        tags=tags.merged((), request.tags or [], most=change.context.limits.tags),
+        current=0 if request.origin == "EXTERNAL" else 1,
+        kek=1,
+    )
+    group = put_new(change, record)
+    if request.policy is not None:
+        from kmscli.service import policies
+
+        policies.put(change, group, request.policy, bypass=bool(request.bypass_policy_lockout_safety_check))
     if request.alias is not None:
         group = aliases.attach(change, group, request.alias)
     return CreateKeyResponse(key_metadata=metadata(change, group))
 
 
-def new_record(change: Change, *, spec: str = "SYMMETRIC_DEFAULT", description: str) -> KeyRecord:
-    """The record of a new customer key with one version."""
-    return KeyRecord(
-        key_id=ids.new_uuid(change.rng),
-        created=change.now,
-        description=description,
-        key_spec=spec,
-        key_usage=KEY_SPECS[spec].usages[0],
-        origin="AWS_KMS",
-        manager="CUSTOMER",
-        state=KeyState.ENABLED,
-        aliases=(),
-        tags=(),
-        current=1,
-        kek=1,
-    )
+def _refuse_key_stores(request: CreateKeyRequest) -> None:
+    if request.origin in _ORIGINS:
+        raise errors.UnsupportedOperationError(
+            problem=f"Origin {request.origin} is not supported: {_ORIGINS[request.origin]}"
+        )
+    if request.custom_key_store_id is not None or request.xks_key_id is not None:
+        raise errors.UnsupportedOperationError(
+            problem="custom key stores are not supported: they are CloudHSM clusters and proxies that AWS runs"
+        )
+
+
+def _spec(request: CreateKeyRequest) -> str:
+    if request.key_spec is not None and request.customer_master_key_spec is not None:
+        raise errors.ValidationError(
+            problem="You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
+    spec = request.key_spec or request.customer_master_key_spec or SYMMETRIC
+    refuse_unsupported(spec)
+    return spec
+
+
+def _usage(request: CreateKeyRequest, spec: str) -> str:
+    row = KEY_SPECS[spec]
+    if request.key_usage is None and not row.has_default_usage:
+        raise errors.ValidationError(
+            problem="You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+            hint=f"--key-usage {' or '.join(row.usages)}",
+        )
+    usage: str = request.key_usage or next(iter(row.usages))
+    if usage not in row.usages:
+        raise errors.ValidationError(
+            problem=f"KeyUsage {usage} is not compatible with KeySpec {spec}",
+            hint=f"it can be {' or '.join(row.usages)}",
+        )
+    return usage
 
 
 def put_new(change: Change, key: KeyRecord) -> KeyGroup:
-    """Write a new key with its shares and its first version."""
+    """Write a new key with its shares, and with its first version if kms makes the material."""
     vault_id = change.records.vault.vault_id
     kek = shares.new_kek(change.rng)
     change.draft.put("key", key.key_id, key)
     for share in shares.share(kek, key, change.roots(), vault_id=vault_id):
         change.draft.put("share", f"{key.key_id}/{share.principal}", share)
-    materials.put_version(change, key, kek, number=1, rotation=None)
+    if key.current:
+        materials.put_version(change, key, kek, materials.generate(change, key.key_spec), number=key.current)
     return change.find(key.key_id)
-
-
-def _checked_tags(tags: list[Tag]) -> tuple[tuple[str, str], ...]:
-    names = Counter(tag.tag_key for tag in tags)
-    if twice := next((name for name, times in names.items() if times > 1), None):
-        raise errors.TagError(problem=f"Duplicate tag keys: {twice}")
-    if reserved := next((name for name in names if name.lower().startswith("aws:")), None):
-        raise errors.TagError(problem=f"{reserved}: tag keys that start with aws: are reserved")
-    if len(tags) > limits.TAGS_PER_KEY:
-        raise errors.TagError(problem="Too many tags", hint=f"a key has at most {limits.TAGS_PER_KEY}")
-    return tuple(sorted((tag.tag_key, tag.tag_value) for tag in tags))
-
-
-def metadata(call: Call, key: KeyGroup) -> KeyMetadata:
-    """KeyMetadata of a key."""
-    record = key.record
-    return KeyMetadata(
-        aws_account_id=call.records.place.account,
-        key_id=record.key_id,
-        arn=call.arn(key),
-        creation_date=record.created,
-        enabled=record.state == KeyState.ENABLED,
-        description=record.description,
-        key_usage=record.key_usage,
-        key_state=record.state,
-        deletion_date=record.deletion_date,
-        origin=record.origin,
-        key_manager=record.manager,
-        customer_master_key_spec=record.key_spec,
-        key_spec=record.key_spec,
-        encryption_algorithms=KEY_SPECS[record.key_spec].encryption_algorithms,
-        multi_region=False,
-        current_key_material_id=key.versions[record.current].material_id,
-    )
 
 
 class DescribeKeyRequest(Request, frozen=True, kw_only=True):
     """Members of DescribeKey."""
 
     key_id: KeyId
+    grant_tokens: GrantTokens | None = None
 
 
 class DescribeKeyResponse(Response, frozen=True, kw_only=True):
@@ -146,7 +202,9 @@ class DescribeKeyResponse(Response, frozen=True, kw_only=True):
 
 def describe_key(call: Call, request: DescribeKeyRequest) -> DescribeKeyResponse:
     """All that is known about a key, in any state."""
-    return DescribeKeyResponse(key_metadata=metadata(call, call.find(request.key_id)))
+    key = call.find(request.key_id)
+    call.check_grant_tokens(request.grant_tokens)
+    return DescribeKeyResponse(key_metadata=metadata(call, key))
 
 
 class ListKeysRequest(Request, frozen=True, kw_only=True):
@@ -154,6 +212,13 @@ class ListKeysRequest(Request, frozen=True, kw_only=True):
 
     limit: Limit | None = None
     marker: Marker | None = None
+    resource_owners: (
+        Annotated[
+            list[Literal["SELF", "OTHER_ACCOUNTS_VIA_RAM"]],
+            Meta(min_length=1, max_length=2, description="Whose keys; no other account shares any here."),
+        ]
+        | None
+    ) = None
 
 
 class KeyListEntry(Response, frozen=True, kw_only=True):
@@ -177,10 +242,12 @@ def list_keys(call: Call, request: ListKeysRequest) -> ListKeysResponse:
     Raises:
         InvalidMarkerError: The marker is not one of ours.
     """
-    start = pages.after("ListKeys", request.marker)
+    start = pages.place_after("ListKeys", request.marker)
+    if request.resource_owners is not None and "SELF" not in request.resource_owners:
+        return ListKeysResponse(keys=[], truncated=False)
     names = (name for _, name in call.records.group_names("key/", start))
     page = pages.page("ListKeys", names, request.limit or limits.KEYS_PAGE)
-    ids_found = [name.removeprefix("key/") for name in page.names]
+    ids_found = [name.removeprefix("key/") for name in page.items]
     entries = [KeyListEntry(key_id=key_id, key_arn=ids.key_arn(call.records.place, key_id)) for key_id in ids_found]
     return ListKeysResponse(keys=entries, next_marker=page.next_marker, truncated=page.next_marker is not None)
 

@@ -1,11 +1,18 @@
-"""Keys that services of kms make for themselves: alias/aws/NAME, used by people, changed by nobody."""
+"""Keys that services of kms make for themselves: alias/aws/NAME, used by people, changed by nobody.
 
-import msgspec
+As AWS's, they are rotated every year, and nobody can change that.
+"""
 
+from datetime import timedelta
+
+from kmscli.formats.record import KeyRecord
+from kmscli.model import ids, limits
+from kmscli.model.specs import ENCRYPT_DECRYPT, SYMMETRIC
 from kmscli.service import aliases
 from kmscli.service.context import Change, Context
 from kmscli.service.dispatch import Recorded
-from kmscli.service.keys import CreateKeyResponse, metadata, new_record, put_new
+from kmscli.service.keys import CreateKeyResponse, put_new
+from kmscli.service.metadata import metadata
 
 FILES = "alias/aws/files"
 """The key of `kms encrypt` when no key is named."""
@@ -36,6 +43,20 @@ def _make(change: Change, alias: str) -> CreateKeyResponse:
     if (found := change.records.alias(alias)) is not None:
         # Somebody else's first use came before ours, between reading and locking.
         return CreateKeyResponse(key_metadata=metadata(change, change.find(found.key_id)))
-    record = new_record(change, description=_PURPOSES[alias])
-    key = put_new(change, msgspec.structs.replace(record, manager="AWS"))
+    days = limits.ROTATION_DAYS_DEFAULT
+    record = KeyRecord(
+        key_id=ids.new_uuid(change.rng),
+        created=change.now,
+        key_spec=SYMMETRIC,
+        key_usage=ENCRYPT_DECRYPT,
+        origin="AWS_KMS",
+        manager="AWS",
+        state="Enabled",
+        description=_PURPOSES[alias],
+        current=1,
+        kek=1,
+        rotation_period=days,
+        next_rotation=change.now + timedelta(days=days),
+    )
+    key = put_new(change, record)
     return CreateKeyResponse(key_metadata=metadata(change, aliases.attach(change, key, alias, managed=True)))

@@ -5,14 +5,15 @@ every other when the struct is read, so that a new type cannot slip through unch
 """
 
 import types
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
-Kind = Literal["string", "integer", "boolean", "blob", "enum", "list", "map", "structure"]
-_SCALARS: dict[object, Kind] = {str: "string", int: "integer", bool: "boolean", bytes: "blob"}
+Kind = Literal["string", "integer", "boolean", "blob", "enum", "timestamp", "list", "map", "structure"]
+_SCALARS: dict[object, Kind] = {str: "string", int: "integer", bool: "boolean", bytes: "blob", datetime: "timestamp"}
 
 
 class Shape(NamedTuple):

@@ -39,27 +39,72 @@ class Operation(NamedTuple):
 OPERATIONS: dict[str, Row] = {
     "CancelKeyDeletion": Row("deletion", "Keep a key that is pending deletion; it is then disabled.", changes=True),
     "CreateAlias": Row("aliases", "Give a key a name of your own.", changes=True),
+    "CreateGrant": Row("grants", "Let a principal use a key, without a change of its policy.", changes=True),
     "CreateKey": Row("keys", "Create a key.", changes=True),
+    "Decapsulate": Row("agreement", "Open a shared secret that was encapsulated with an ML-KEM key."),
     "Decrypt": Row("crypto", "Decrypt what a key here encrypted."),
     "DeleteAlias": Row("aliases", "Remove an alias; its key stays.", changes=True),
+    "DeleteImportedKeyMaterial": Row(
+        "imports", "Destroy imported key material; the same can be imported again.", changes=True
+    ),
+    "DeriveSharedSecret": Row("agreement", "Derive the secret that a key has in common with a peer's key (ECDH)."),
     "DescribeKey": Row("keys", "Show all that is known about a key."),
     "DisableKey": Row("keys", "Forbid the use of a key until it is enabled again.", changes=True),
+    "DisableKeyRotation": Row("rotation", "Have a key rotated no more by itself.", changes=True),
     "EnableKey": Row("keys", "Allow the use of a disabled key.", changes=True),
+    "EnableKeyRotation": Row("rotation", "Have a key rotated by itself, yearly or as often as you say.", changes=True),
+    "Encapsulate": Row("agreement", "Make a shared secret for whoever holds the private ML-KEM key."),
     "Encrypt": Row("crypto", "Encrypt up to 4096 bytes under a key."),
     "GenerateDataKey": Row("datakeys", "Make a data key: its bytes, and the same encrypted under a key."),
+    "GenerateDataKeyPair": Row("keypairs", "Make a key pair for use elsewhere, its private key also encrypted."),
+    "GenerateDataKeyPairWithoutPlaintext": Row("keypairs", "Make a key pair and give its private key only encrypted."),
     "GenerateDataKeyWithoutPlaintext": Row("datakeys", "Make a data key and give only its encrypted form."),
+    "GenerateMac": Row("macs", "Compute the HMAC of a message."),
     "GenerateRandom": Row("datakeys", "Give random bytes."),
+    "GetKeyLastUsage": Row("usage", "Show when a key was last used, from the audit log."),
+    "GetKeyPolicy": Row("policies", "Show the policy of a key."),
+    "GetKeyRotationStatus": Row("rotation", "Show whether and when a key is rotated by itself."),
+    "GetParametersForImport": Row("imports", "Get a wrapping key and a token to import key material."),
+    "GetPublicKey": Row("signing", "Give the public key of an asymmetric key."),
+    "ImportKeyMaterial": Row("imports", "Give a key of origin EXTERNAL its key material.", changes=True),
     "ListAliases": Row("aliases", "List the aliases, or those of one key.", pages="Aliases"),
+    "ListGrants": Row("grants", "List the grants on a key.", pages="Grants"),
+    "ListKeyPolicies": Row("policies", "List the names of a key's policies: there is one.", pages="PolicyNames"),
     "ListKeyRotations": Row("rotation", "List when a key got new material.", pages="Rotations"),
     "ListKeys": Row("keys", "List the keys.", pages="Keys"),
+    "ListResourceTags": Row("tags", "List the tags of a key.", pages="Tags"),
+    "ListRetirableGrants": Row("grants", "List the grants that a principal may retire.", pages="Grants"),
+    "PutKeyPolicy": Row("policies", "Replace the policy of a key.", changes=True),
     "ReEncrypt": Row("crypto", "Decrypt a ciphertext and encrypt it anew, without showing the plaintext."),
+    "RetireGrant": Row("grants", "End a grant, as its grantee or its retiring principal does.", changes=True),
+    "RevokeGrant": Row("grants", "Take a grant away.", changes=True),
     "RotateKeyOnDemand": Row(
         "rotation", "Give a key new material now; what is encrypted stays readable and as it is.", changes=True
     ),
     "ScheduleKeyDeletion": Row("deletion", "Put a key to its end after 7 to 30 days of waiting.", changes=True),
+    "Sign": Row("signing", "Sign a message, or its digest."),
+    "TagResource": Row("tags", "Give a key tags.", changes=True),
+    "UntagResource": Row("tags", "Take tags from a key.", changes=True),
     "UpdateAlias": Row("aliases", "Point an alias at another key.", changes=True),
     "UpdateKeyDescription": Row("keys", "Change the description of a key.", changes=True),
+    "Verify": Row("signing", "Check a signature."),
+    "VerifyMac": Row("macs", "Check the HMAC of a message."),
 }
+
+_KEY_STORES = "custom key stores are CloudHSM clusters and proxies, which AWS runs"
+_REGIONS = "a vault has one Region so far"
+
+REFUSED: dict[str, str] = {
+    "ConnectCustomKeyStore": _KEY_STORES,
+    "CreateCustomKeyStore": _KEY_STORES,
+    "DeleteCustomKeyStore": _KEY_STORES,
+    "DescribeCustomKeyStores": _KEY_STORES,
+    "DisconnectCustomKeyStore": _KEY_STORES,
+    "ReplicateKey": _REGIONS,
+    "UpdateCustomKeyStore": _KEY_STORES,
+    "UpdatePrimaryRegion": _REGIONS,
+}
+"""Operations of AWS that answer UnsupportedOperationException -> why."""
 
 
 def load(name: str) -> Operation:

@@ -6,42 +6,57 @@ that was made up starts elsewhere in that list and shows no more than the list d
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from kmscli import errors
 from kmscli.formats.tree import bucket_of
 
+T = TypeVar("T")
 
-class Page(NamedTuple):
-    """One page: the names in it, and the marker of the next, if there is one."""
 
-    names: list[str]
+class Page(NamedTuple, Generic[T]):
+    """One page: the items in it, and the marker of the next, if there is one."""
+
+    items: list[T]
     next_marker: str | None
 
 
-def after(operation: str, marker: str | None) -> tuple[int, str]:
-    """The place in the tree that a marker names: (bucket, group name).
+def name_after(operation: str, marker: str | None) -> str:
+    """The name of the last item of the page before, "" for the first page.
 
     Raises:
         InvalidMarkerError: Not a marker of this operation.
     """
     if marker is None:
-        return (0, "")
+        return ""
     try:
         kind, name = base64.b64decode(marker, altchars=b"-_", validate=True).decode().split(":", 1)
     except (binascii.Error, ValueError) as error:
         raise errors.InvalidMarkerError from error
-    if kind != operation:
+    if kind != operation or not name:
         raise errors.InvalidMarkerError
-    return (bucket_of(name), name)
+    return name
 
 
-def page(operation: str, names: Iterable[str], limit: int) -> Page:
-    """The first `limit` of `names`, which start behind the marker."""
-    taken = list(islice(names, limit + 1))
+def place_after(operation: str, marker: str | None) -> tuple[int, str]:
+    """The place in the tree that a marker names: (bucket, group name); errors as for `name_after`."""
+    name = name_after(operation, marker)
+    return (bucket_of(name), name) if name else (0, "")
+
+
+def page(operation: str, items: Iterable[T], limit: int, name_of: Callable[[T], str] = str) -> Page[T]:
+    """The first `limit` of `items`, which start behind the marker.
+
+    Args:
+        operation: Whose list it is.
+        items: What is left of the list, in its order.
+        limit: The most items of the page.
+        name_of: Gives the name of an item.
+    """
+    taken = list(islice(items, limit + 1))
     if len(taken) <= limit:
         return Page(taken, None)
-    marker = base64.urlsafe_b64encode(f"{operation}:{taken[limit - 1]}".encode()).decode()
-    return Page(taken[:limit], marker)
+    last = name_of(taken[limit - 1])
+    return Page(taken[:limit], base64.urlsafe_b64encode(f"{operation}:{last}".encode()).decode())

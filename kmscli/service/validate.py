@@ -8,6 +8,7 @@ Value ... at ... failed to satisfy constraint: ...").
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ _PYTHON: dict[Kind, tuple[type, ...]] = {
     "integer": (int,),
     "boolean": (bool,),
     "blob": (bytes, str),
+    "timestamp": (datetime, int, float, str),
     "list": (list, tuple),
     "map": (Mapping,),
     "structure": (Mapping,),
@@ -49,12 +51,19 @@ def decode(shape: type[R], values: Mapping[str, object]) -> R:
         count = len(check.faults)
         found = "1 validation error detected" if count == 1 else f"{count} validation errors detected"
         raise errors.ValidationError(problem=f"{found}: {'; '.join(check.faults)}", hint=check.hint)
-    return msgspec.convert(clean, shape, builtin_types=(bytes,))
+    return msgspec.convert(clean, shape, builtin_types=(bytes, datetime))
 
 
 def failed(value: str, path: str, constraint: str) -> str:
     """AWS's sentence for one broken constraint."""
     return f"Value {value} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def missing(path: str) -> errors.ValidationError:
+    """The error for a member that must be there in this case, though its shape does not say so."""
+    return errors.ValidationError(
+        problem=f"1 validation error detected: {failed('null', path, 'Member must not be null')}"
+    )
 
 
 class _Check:
@@ -97,9 +106,19 @@ class _Check:
             return value
         if shape.kind == "blob" and isinstance(value, str):
             value = self._decoded(value, path)
+        if shape.kind == "timestamp":
+            return self._time(value, path)
         for constraint in _broken(shape, value):
             self._fault(_shown(shape.kind, value), path, constraint)
         return self._inner(shape, value, path)
+
+    def _time(self, value: Any, path: str) -> Any:  # noqa: ANN401 - the values of a request
+        try:
+            return _instant(value)
+        except (ValueError, OverflowError, OSError):
+            self._fault(_shown("timestamp", value), path, "Member must be a timestamp")
+            self.hint = self.hint or "such as 2027-01-31T18:30:00Z, or seconds since 1970"
+            return value
 
     def _decoded(self, text: str, path: str) -> bytes:
         blob = _from_base64(text)
@@ -135,6 +154,18 @@ class _Check:
 
     def _fault(self, value: str, path: str, constraint: str) -> None:
         self.faults.append(failed(value, path, constraint))
+
+
+def _instant(value: datetime | float | str) -> datetime:
+    """A time as the API takes it: seconds since 1970, or ISO 8601 (UTC where it names no zone)."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            value = datetime.fromisoformat(str(value))
+    if not isinstance(value, datetime):
+        return datetime.fromtimestamp(value, UTC)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _from_base64(text: str) -> bytes | None:
