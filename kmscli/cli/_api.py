@@ -21,7 +21,14 @@ from kmscli.service.operations import Operation, load
 
 _SHORT = {"KeyId": ["-k"]}
 _CONTEXT = "EncryptionContext"
-_METAVARS = {"blob": "BYTES", "string": "TEXT", "integer": "NUMBER", "map": "MAP", "structure": "STRUCTURE"}
+_METAVARS = {
+    "blob": "BYTES",
+    "string": "TEXT",
+    "integer": "NUMBER",
+    "timestamp": "TIME",
+    "map": "MAP",
+    "structure": "STRUCTURE",
+}
 
 
 class ApiVerb(Verb):

@@ -14,7 +14,7 @@ from kmscli import errors
 from kmscli.cli import _errors
 from kmscli.cli._settings import ROWS, Settings
 from kmscli.cli._verb import Group, tool_options
-from kmscli.cli._verbs import SECTIONS, VERBS
+from kmscli.cli._verbs import REFUSED_VERBS, SECTIONS, VERBS
 from kmscli.storage.inputs import hold_standard_streams
 
 COMPLETE_VARIABLE = "_KMS_COMPLETE"
@@ -31,7 +31,7 @@ class Kms(Group):
         """The verb of that name."""
         row = VERBS.get(cmd_name)
         if row is None:
-            return None
+            return _refused(cmd_name)
         if row.operation:
             from kmscli.cli import _api
 
@@ -54,6 +54,14 @@ class Kms(Group):
         from typer._click.shell_completion import CompletionItem
 
         return [CompletionItem(name, help=row.summary) for name, row in VERBS.items() if name.startswith(incomplete)]
+
+
+def _refused(name: str) -> TyperCommand | None:
+    if name not in REFUSED_VERBS:
+        return None
+    from kmscli.cli import _refused as refused
+
+    return refused.RefusedVerb(name, REFUSED_VERBS[name])
 
 
 def _handmade(name: str, module: str) -> TyperCommand | TyperGroup:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kmscli.service.operations import OPERATIONS
+from kmscli.service.operations import OPERATIONS, REFUSED
 
 
 class Row(NamedTuple):
@@ -28,6 +28,7 @@ VAULT: dict[str, Row] = {
     "init": Row("Create a vault.", "init"),
     "status": Row("Show what can be said of a vault without a secret.", "info"),
     "slot": Row("The ways to unlock: list, add, remove, change, test.", "slot"),
+    "run-due": Row("Do what is due on any key: rotations, deletions, expiries.", "due"),
     "audit": Row("The signed log: tail, search, verify.", "audit"),
 }
 TOOL: dict[str, Row] = {
@@ -37,6 +38,8 @@ TOOL: dict[str, Row] = {
     "man": Row("Print the manual page, or install all of them.", "info"),
 }
 API: dict[str, Row] = {verb_of(name): Row(row.summary, operation=name) for name, row in OPERATIONS.items()}
+REFUSED_VERBS: dict[str, str] = {verb_of(name): name for name in REFUSED}
+"""Verbs of AWS that say why they are not here, without a place in help -> AWS's name of the operation."""
 
 SECTIONS: dict[str, dict[str, Row]] = {
     "The vault": VAULT,
