@@ -604,6 +604,14 @@ class ClockError(KmsError):
 # -- many, versions (60, 61) -------------------------------------------------------------------------------------------
 
 
+class SomeFailedError(KmsError):
+    """Some of many failed; what, stands with each."""
+
+    code = "SomeFailed"
+    exit_code = 60
+    text = "{failed} of {total} failed"
+
+
 class UnsupportedOperationError(KmsError):
     """Asked for what this version or this machine cannot do."""
 

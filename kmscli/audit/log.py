@@ -108,18 +108,33 @@ class AuditLog:
         ending = tail.ending
         return ending.segment + 1 if not ending.segment or ending.offset >= self._segment_bytes else None
 
-    def append(self, tail: Tail, line: bytes) -> Tail:
-        """Write one signed line behind `tail` and make it durable.
+    @staticmethod
+    def after(tail: Tail, line: bytes) -> Tail:
+        """The tail that the log will have once `line` is written behind `tail`."""
+        parsed = auditline.decode(line)
+        start = 0 if parsed.segment else tail.ending.offset
+        number = parsed.segment.number if parsed.segment else tail.ending.segment
+        return _tail_at(parsed, segments.Ending(number, start + len(line) + 1, line, b""))
+
+    def append(self, tail: Tail, *lines: bytes) -> Tail:
+        """Write signed lines behind `tail` and make them durable, with one sync for all of them.
+
+        Args:
+            tail: The end of the log.
+            lines: Each follows the one before; only the first may begin a segment.
 
         Raises:
-            AuditUnavailableError: It is not certain to be there.
+            AuditUnavailableError: They are not certain to be there.
         """
-        parsed = auditline.decode(line)
-        if parsed.segment:
-            segments.begin(self._folder, parsed.segment.number, line + b"\n")
-            return _tail_at(parsed, segments.Ending(parsed.segment.number, len(line) + 1, line, b""))
-        segments.append(self._folder, tail.ending, line + b"\n")
-        return _tail_at(parsed, tail.ending._replace(offset=tail.ending.offset + len(line) + 1, last=line, torn=b""))
+        end = tail
+        for line in lines:
+            end = self.after(end, line)
+        data = b"".join(line + b"\n" for line in lines)
+        if end.ending.segment == tail.ending.segment:
+            segments.append(self._folder, tail.ending, data)
+        else:
+            segments.begin(self._folder, end.ending.segment, data)
+        return end
 
     def unnoted(self) -> list[str]:
         """Names of torn ends that were set aside and are not yet told of by a line."""

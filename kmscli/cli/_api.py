@@ -56,6 +56,8 @@ class ApiVerb(Verb):
                 TyperArgument(param_decls=["files"], nargs=-1, metavar="[IN]", help="The file; - or none is stdin."),
                 _plain("--out", "FILE", "Where the bytes go; - or none is stdout.", short="-o"),
             ]
+        if self.operation.row.crypto:
+            params.append(_plain("--batch", "FILE", "One request a line as JSON, - is stdin; one result a line."))
         params += _input_options()
         more = _bytes.HELP.get(row.operation, "")
         super().__init__(name, params=params, help=f"{row.summary}\n\n{more}".rstrip())
@@ -67,7 +69,11 @@ class ApiVerb(Verb):
         if (ignored := settings.ignored()) and not settings.flag("--quiet"):
             _io.note(f"{', '.join(ignored)}: meant for AWS, without effect here")
         request = self._request(given)
-        if self.byte_member and _bytes.is_asked_for(self.byte_member, request, given):
+        if "batch" in given:
+            from kmscli.cli import _batch
+
+            _batch.run(self.operation, request, given, settings)
+        elif self.byte_member and _bytes.is_asked_for(self.byte_member, request, given):
             _bytes.run(self.operation.name, request, given, settings)
         else:
             self._refuse_missing(request)

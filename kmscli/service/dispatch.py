@@ -90,13 +90,25 @@ class Recorded:
     def use(self, act: Callable[[Call], R]) -> R:
         """Use keys; `act` may run twice, when the vault changed under it."""
 
-        def evaluate(records: Records, now: datetime) -> Evaluated[R]:
-            call = Call(self._context, self._name, records, now)
-            self._touched = call.touched
-            answer = act(call)
-            return Evaluated(answer, self._event(records), call.until)
+        def evaluate(records: Records, now: datetime) -> tuple[Evaluated[R]]:
+            return (self._evaluated(act, records, now),)
 
-        return self._settled(lambda: self._context.session.use(evaluate))
+        return settled(self._context, lambda: self._context.session.use(evaluate)[0])
+
+    def _evaluated(self, act: Callable[[Call], R], records: Records, now: datetime) -> Evaluated[R]:
+        call = Call(self._context, self._name, records, now)
+        self._touched = call.touched
+        answer = act(call)
+        return Evaluated(answer, self._event(records), call.until)
+
+    def tried(self, act: Callable[[Call], R], records: Records, now: datetime) -> Evaluated[R | errors.KmsError]:
+        """What `act` comes to, or the error that it ends in, each with its line."""
+        try:
+            return self._evaluated(act, records, now)
+        except errors.KmsError as error:
+            if not error.audited:
+                raise
+            return Evaluated(error, self._event(records, error=error))
 
     def change(self, act: Callable[[Change], R]) -> R:
         """Write records: all that `act` put into the draft, or nothing."""
@@ -109,13 +121,14 @@ class Recorded:
                 draft.event = self._event(draft, answer=events.loggable(answer))
             return answer
 
-        return self._settled(edit)
+        return settled(self._context, edit)
 
-    def _settled(self, run: Callable[[], T]) -> T:
-        """What `run` gives, after all that was due on the keys it touches was done."""
-        for _ in range(_DUE_MAX):
-            try:
-                return run()
-            except WorkIsDue as found:
-                due.settle(self._context, found.key_id)
-        raise errors.InternalError(what="work on a key stays due")
+
+def settled(context: Context, run: Callable[[], T]) -> T:
+    """What `run` gives, after all that was due on the keys it touches was done."""
+    for _ in range(_DUE_MAX):
+        try:
+            return run()
+        except WorkIsDue as found:
+            due.settle(context, found.key_id)
+    raise errors.InternalError(what="work on a key stays due")

@@ -17,12 +17,14 @@ class Row(NamedTuple):
         module: Module of `kmscli.service` that holds the function and its two structs.
         summary: One line for help and man page.
         changes: Whether it writes records (`Change`) or only uses keys (`Call`).
+        crypto: Whether it is one of the cryptographic operations, which `--batch` runs many times over.
         pages: The response's list member when the operation is paged (Limit, Marker, Truncated, NextMarker).
     """
 
     module: str
     summary: str
     changes: bool = False
+    crypto: bool = False
     pages: str = ""
 
 
@@ -41,26 +43,30 @@ OPERATIONS: dict[str, Row] = {
     "CreateAlias": Row("aliases", "Give a key a name of your own.", changes=True),
     "CreateGrant": Row("grants", "Let a principal use a key, without a change of its policy.", changes=True),
     "CreateKey": Row("keys", "Create a key.", changes=True),
-    "Decapsulate": Row("agreement", "Open a shared secret that was encapsulated with an ML-KEM key."),
-    "Decrypt": Row("crypto", "Decrypt what a key here encrypted."),
+    "Decapsulate": Row("agreement", "Open a shared secret that was encapsulated with an ML-KEM key.", crypto=True),
+    "Decrypt": Row("crypto", "Decrypt what a key here encrypted.", crypto=True),
     "DeleteAlias": Row("aliases", "Remove an alias; its key stays.", changes=True),
     "DeleteImportedKeyMaterial": Row(
         "imports", "Destroy imported key material; the same can be imported again.", changes=True
     ),
-    "DeriveSharedSecret": Row("agreement", "Derive the secret that a key has in common with a peer's key (ECDH)."),
+    "DeriveSharedSecret": Row(
+        "agreement", "Derive the secret that a key shares with a peer's key (ECDH).", crypto=True
+    ),
     "DescribeKey": Row("keys", "Show all that is known about a key."),
     "DisableKey": Row("keys", "Forbid the use of a key until it is enabled again.", changes=True),
     "DisableKeyRotation": Row("rotation", "Have a key rotated no more by itself.", changes=True),
     "EnableKey": Row("keys", "Allow the use of a disabled key.", changes=True),
     "EnableKeyRotation": Row("rotation", "Have a key rotated by itself, yearly or as often as you say.", changes=True),
-    "Encapsulate": Row("agreement", "Make a shared secret for whoever holds the private ML-KEM key."),
-    "Encrypt": Row("crypto", "Encrypt up to 4096 bytes under a key."),
-    "GenerateDataKey": Row("datakeys", "Make a data key: its bytes, and the same encrypted under a key."),
-    "GenerateDataKeyPair": Row("keypairs", "Make a key pair for use elsewhere, its private key also encrypted."),
-    "GenerateDataKeyPairWithoutPlaintext": Row("keypairs", "Make a key pair and give its private key only encrypted."),
-    "GenerateDataKeyWithoutPlaintext": Row("datakeys", "Make a data key and give only its encrypted form."),
-    "GenerateMac": Row("macs", "Compute the HMAC of a message."),
-    "GenerateRandom": Row("datakeys", "Give random bytes."),
+    "Encapsulate": Row("agreement", "Make a shared secret for whoever holds the private ML-KEM key.", crypto=True),
+    "Encrypt": Row("crypto", "Encrypt up to 4096 bytes under a key.", crypto=True),
+    "GenerateDataKey": Row("datakeys", "Make a data key: its bytes, and the same encrypted.", crypto=True),
+    "GenerateDataKeyPair": Row("keypairs", "Make a key pair; its private key also encrypted.", crypto=True),
+    "GenerateDataKeyPairWithoutPlaintext": Row(
+        "keypairs", "Make a key pair; its private key encrypted only.", crypto=True
+    ),
+    "GenerateDataKeyWithoutPlaintext": Row("datakeys", "Make a data key; encrypted only.", crypto=True),
+    "GenerateMac": Row("macs", "Compute the HMAC of a message.", crypto=True),
+    "GenerateRandom": Row("datakeys", "Give random bytes.", crypto=True),
     "GetKeyLastUsage": Row("usage", "Show when a key was last used, from the audit log."),
     "GetKeyPolicy": Row("policies", "Show the policy of a key."),
     "GetKeyRotationStatus": Row("rotation", "Show whether and when a key is rotated by itself."),
@@ -75,20 +81,20 @@ OPERATIONS: dict[str, Row] = {
     "ListResourceTags": Row("tags", "List the tags of a key.", pages="Tags"),
     "ListRetirableGrants": Row("grants", "List the grants that a principal may retire.", pages="Grants"),
     "PutKeyPolicy": Row("policies", "Replace the policy of a key.", changes=True),
-    "ReEncrypt": Row("crypto", "Decrypt a ciphertext and encrypt it anew, without showing the plaintext."),
+    "ReEncrypt": Row("crypto", "Decrypt a ciphertext and encrypt it anew, without showing the plaintext.", crypto=True),
     "RetireGrant": Row("grants", "End a grant, as its grantee or its retiring principal does.", changes=True),
     "RevokeGrant": Row("grants", "Take a grant away.", changes=True),
     "RotateKeyOnDemand": Row(
         "rotation", "Give a key new material now; what is encrypted stays readable and as it is.", changes=True
     ),
     "ScheduleKeyDeletion": Row("deletion", "Put a key to its end after 7 to 30 days of waiting.", changes=True),
-    "Sign": Row("signing", "Sign a message, or its digest."),
+    "Sign": Row("signing", "Sign a message, or its digest.", crypto=True),
     "TagResource": Row("tags", "Give a key tags.", changes=True),
     "UntagResource": Row("tags", "Take tags from a key.", changes=True),
     "UpdateAlias": Row("aliases", "Point an alias at another key.", changes=True),
     "UpdateKeyDescription": Row("keys", "Change the description of a key.", changes=True),
-    "Verify": Row("signing", "Check a signature."),
-    "VerifyMac": Row("macs", "Check the HMAC of a message."),
+    "Verify": Row("signing", "Check a signature.", crypto=True),
+    "VerifyMac": Row("macs", "Check the HMAC of a message.", crypto=True),
 }
 
 _KEY_STORES = "custom key stores are CloudHSM clusters and proxies, which AWS runs"

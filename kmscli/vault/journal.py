@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kmscli import errors
+from kmscli.audit.log import Tail
 from kmscli.crypto import identity
 from kmscli.formats import auditline
 from kmscli.formats.auditline import Line, RecordChange
@@ -162,16 +163,19 @@ class Journal:
 
     def compose(self, event: dict[str, Any], state: State, change: Sequence[RecordChange] = ()) -> bytes:
         """The next line, signed; arguments as for the function `compose`."""
-        number = self._vault.log.next_segment(self._tail)
+        return self._compose(self._tail, event, state, change)
+
+    def _compose(self, tail: Tail, event: dict[str, Any], state: State, change: Sequence[RecordChange] = ()) -> bytes:
+        number = self._vault.log.next_segment(tail)
         segment = None if number is None else (number, self.snapshot.root_bodies)
         return compose(
             event,
             self._actor,
             now=self.now,
             state=state,
-            place=Place(self.next_seq, self._tail.digest, segment),
+            place=Place(tail.seq + 1, tail.digest, segment),
             change=change,
-            failures=segments.failures(self._vault.paths.unlock_failures),
+            failures=segments.failures(self._vault.paths.unlock_failures) if tail is self._tail else 0,
         )
 
     @property
@@ -185,19 +189,27 @@ class Journal:
         """Number of the next line."""
         return self._tail.seq + 1
 
-    def append(self, line: bytes) -> None:
-        """Write a composed line; only then may a result be released.
+    def append(self, *lines: bytes) -> None:
+        """Write composed lines; only then may a result be released.
 
         Raises:
-            AuditUnavailableError: It is not certain to be there.
+            AuditUnavailableError: They are not certain to be there.
         """
-        self._tail = self._vault.log.append(self._tail, line)
-        if failures := msgspec.json.decode(line, type=_Failures).failedUnlocks:
+        self._tail = self._vault.log.append(self._tail, *lines)
+        if failures := msgspec.json.decode(lines[0], type=_Failures).failedUnlocks:
             segments.forget_failures(self._vault.paths.unlock_failures, failures)
 
-    def write(self, event: dict[str, Any]) -> None:
-        """Compose and append a line that changes nothing."""
-        self.append(self.compose(event, self.state))
+    def write(self, *events: dict[str, Any]) -> None:
+        """Compose and append lines that change nothing, with one sync for all that go into one segment."""
+        lines: list[bytes] = []
+        end = self._tail
+        for event in events:
+            if lines and self._vault.log.next_segment(end) is not None:
+                self.append(*lines)
+                lines, end = [], self._tail
+            lines.append(self._compose(end, event, self.state))
+            end = self._vault.log.after(end, lines[-1])
+        self.append(*lines)
 
     def save_pin(self, snapshot: Snapshot) -> None:
         """Remember for this user what `snapshot` and the log are now."""

@@ -4,7 +4,7 @@ Implements docs/spec/vault.md, "Changing" and "Using". Every use and every chang
 its result leaves only after that line is durable. No lock is held while anything is derived, asked or read from a user.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -23,12 +23,13 @@ from kmscli.vault.slots import Opened
 from kmscli.vault.snapshot import Snapshot
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Event = dict[str, Any]
 
 _UNSEALED_MAX = 4096
 
 
-class Evaluated(NamedTuple, Generic[T]):
+class Evaluated(NamedTuple, Generic[T_co]):
     """What a use of keys comes to.
 
     Attributes:
@@ -37,7 +38,7 @@ class Evaluated(NamedTuple, Generic[T]):
         until: The time from which on it might be another result, None = while the vault does not change.
     """
 
-    result: T
+    result: T_co
     event: Event
     until: datetime | None = None
 
@@ -161,23 +162,27 @@ class Session:
         draft.conclude(after, self.identity, line)
         return line
 
-    def use(self, evaluate: Callable[[Snapshot, datetime], Evaluated[T]]) -> T:
-        """A use of keys: evaluated without the lock, written down, then released.
+    def use(self, evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]]) -> list[T]:
+        """Uses of keys: evaluated without the lock, written down with one sync, then released.
 
         Args:
-            evaluate: Gives the result for a state and a time; run again if either has moved on when the lock is held.
+            evaluate: Gives what each use comes to in a state and at a time, at least one; run again if either has
+                moved on when the lock is held.
+
+        Returns:
+            The results, in order.
         """
         with self.read() as snapshot:
             generation = snapshot.head.generation
             found = evaluate(snapshot, self.vault.clock())
         with self.journal() as journal:
-            overtaken = found.until is not None and found.until <= journal.now
+            overtaken = any(each.until is not None and each.until <= journal.now for each in found)
             if overtaken or journal.snapshot.head.generation != generation:
                 with self.read() as snapshot:
                     found = evaluate(snapshot, journal.now)
-            journal.write(found.event)
+            journal.write(*(each.event for each in found))
             journal.save_pin(journal.snapshot)
-        return found.result
+        return [each.result for each in found]
 
     def note(self, event: Event) -> None:
         """Write down what was refused or failed."""
