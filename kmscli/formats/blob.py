@@ -4,6 +4,7 @@ Implements docs/spec/blob.md, "Blob". It names the key and the version that made
 format number alone. Everything in the header is bound to the sealed part by its context.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from kmscli import errors
@@ -27,6 +28,7 @@ class Blob(NamedTuple):
     sealed: bytes
 
 
+@lru_cache(maxsize=1024)
 def header(key_id: str, version: int) -> bytes:
     """The 26 bytes before the sealed part."""
     kind = 1 if key_id.startswith("mrk-") else 0

@@ -10,6 +10,9 @@ from kmscli import errors
 from kmscli.formats.wire import prefixed
 from kmscli.model import limits
 
+_NONE = bytes(4)
+"""The canonical form of no context: a count of 0."""
+
 
 def canonical(context: Mapping[str, str] | None) -> bytes:
     """The context as bytes: u32 count, then the pairs sorted by the UTF-8 of their names, each string prefixed.
@@ -20,8 +23,10 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
     Raises:
         ValidationError: A lone surrogate, or more than 8192 bytes.
     """
+    if not context:
+        return _NONE
     try:
-        pairs = sorted((name.encode(), value.encode()) for name, value in (context or {}).items())
+        pairs = sorted((name.encode(), value.encode()) for name, value in context.items())
     except UnicodeEncodeError as error:
         raise errors.ValidationError(
             problem="the encryption context is not valid Unicode", hint="names and values must be UTF-8 text"

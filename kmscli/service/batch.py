@@ -6,6 +6,7 @@ is released before its line is durable.
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from kmscli import errors
@@ -65,7 +66,7 @@ class _Run:
 
     def _decoded(self, members: Members) -> Request:
         request = validate.decode(self._operation.request, members)
-        self._recorded.parameters = events.loggable(request)
+        self._recorded.parameters = partial(events.loggable, request)
         return request
 
     def tried(self, records: Records, now: datetime) -> Evaluated[Outcome]:

@@ -6,6 +6,7 @@ vault or log themselves fail is there no line, and then there is no result eithe
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from kmscli import errors
@@ -42,7 +43,7 @@ def perform(context: Context, name: str, members: Mapping[str, object]) -> Respo
     operation = operations.load(name)
     with Recorded(context, name, read_only=not operation.row.changes) as recorded:
         request = validate.decode(operation.request, members)
-        recorded.parameters = events.loggable(request)
+        recorded.parameters = partial(events.loggable, request)
         handler: Callable[[Any, Request], Response] = operation.handler
         if operation.row.changes:
             return recorded.change(lambda change: handler(change, request))
@@ -53,7 +54,7 @@ class Recorded:
     """One run of an operation; a KmsError that ends its `with` block is written down.
 
     Attributes:
-        parameters: What the line tells of the request.
+        parameters: Gives what the line tells of the request, asked for when a line is written.
     """
 
     def __init__(self, context: Context, name: str, *, read_only: bool) -> None:
@@ -62,7 +63,7 @@ class Recorded:
         self._name = name
         self._read_only = read_only
         self._touched: list[str] = []
-        self.parameters: Mapping[str, Any] | None = None
+        self.parameters: Callable[[], Mapping[str, Any] | None] = lambda: None
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +85,7 @@ class Recorded:
             records.place,
             self._context.rng,
             read_only=self._read_only,
-            outcome=events.Outcome(self.parameters, answer, self._touched, error),
+            outcome=events.Outcome(self.parameters(), answer, self._touched, error),
         )
 
     def use(self, act: Callable[[Call], R]) -> R:
@@ -99,7 +100,7 @@ class Recorded:
         call = Call(self._context, self._name, records, now)
         self._touched = call.touched
         answer = act(call)
-        return Evaluated(answer, self._event(records), call.until)
+        return Evaluated(answer, lambda: self._event(records), call.until)
 
     def tried(self, act: Callable[[Call], R], records: Records, now: datetime) -> Evaluated[R | errors.KmsError]:
         """What `act` comes to, or the error that it ends in, each with its line."""
@@ -108,7 +109,8 @@ class Recorded:
         except errors.KmsError as error:
             if not error.audited:
                 raise
-            return Evaluated(error, self._event(records, error=error))
+            refusal = error  # the name `error` ends with this block
+            return Evaluated(error, lambda: self._event(records, error=refusal))
 
     def change(self, act: Callable[[Change], R]) -> R:
         """Write records: all that `act` put into the draft, or nothing."""

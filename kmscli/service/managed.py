@@ -34,7 +34,7 @@ def managed_key(context: Context, alias: str) -> str:
         if snapshot.alias(alias) is not None:
             return alias
     with Recorded(context, "CreateKey", read_only=False) as recorded:
-        recorded.parameters = {"alias": alias, "keyManager": "AWS"}
+        recorded.parameters = lambda: {"alias": alias, "keyManager": "AWS"}
         recorded.change(lambda change: _make(change, alias))
     return alias
 

@@ -4,6 +4,7 @@ Nothing is imported until a row is loaded, so that help and completion stay chea
 """
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -113,6 +114,7 @@ REFUSED: dict[str, str] = {
 """Operations of AWS that answer UnsupportedOperationException -> why."""
 
 
+@cache
 def load(name: str) -> Operation:
     """The function and structs of an operation.
 

@@ -161,7 +161,7 @@ def _find(context: Context, named: str | None) -> Slot:
 def _recorded(context: Context, name: str, named: str | None) -> Iterator[None]:
     # Rules are checked before anything is derived, and again under the lock, where they count.
     with Recorded(context, name, read_only=False) as recorded:
-        recorded.parameters = {"slot": named}
+        recorded.parameters = lambda: {"slot": named}
         yield
 
 

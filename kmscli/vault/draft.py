@@ -51,6 +51,7 @@ class Draft(Records):
         self.keys += kind == "key" and (kind, record_id) not in group
         self._changes.note(group.get((kind, record_id)), row)
         group[kind, record_id] = row
+        self._decoded.pop(name, None)
         self._store.put(name, row)
 
     def delete(self, kind: str, record_id: str) -> None:
@@ -63,6 +64,7 @@ class Draft(Records):
         old = self.group(name).pop((kind, record_id), None)
         if old is None:
             raise errors.InternalError(what=f"{kind} {record_id} is not there to delete")
+        self._decoded.pop(name, None)
         self.keys -= kind == "key"
         self._changes.note(old, None)
         self._store.delete(name, kind, record_id)

@@ -5,6 +5,7 @@ An absent group is proved absent by its bucket. Nothing here changes anything.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -27,6 +28,10 @@ from kmscli.model.ids import ALIAS_PREFIX, Place
 from kmscli.storage.sqlite import Row, Store
 
 R = TypeVar("R", bound=msgspec.Struct)
+
+
+class NotInMemoryError(Exception):
+    """Something was asked for that has not been read yet; whoever asked reads the vault and asks again."""
 
 
 class KeyGroup(NamedTuple):
@@ -52,11 +57,32 @@ class Records:
 
     def __init__(self, store: Store, root: str) -> None:
         """Read from `store` what hangs below the trunk digest `root` (64 hex digits)."""
-        self._store = store
+        self._rows: Store | None = store
         self._root = bytes.fromhex(root)
         self._nodes: dict[int, bytes] = {}
         self._buckets: dict[int, dict[str, bytes]] = {}
         self._groups: dict[str, dict[tuple[str, str], Row]] = {}
+        self._decoded: dict[str, KeyGroup | AliasRecord | None] = {}
+
+    @property
+    def _store(self) -> Store:
+        if self._rows is None:
+            raise NotInMemoryError
+        return self._rows
+
+    @contextmanager
+    def from_memory(self) -> Iterator[None]:
+        """Give only what was read and proved before; anything else is a NotInMemoryError."""
+        store, self._rows = self._rows, None
+        try:
+            yield
+        finally:
+            self._rows = store
+
+    @property
+    def size(self) -> int:
+        """How many groups are held in memory."""
+        return len(self._groups)
 
     @cached_property
     def vault(self) -> VaultRecord:
@@ -121,6 +147,13 @@ class Records:
 
     def key(self, key_id: str) -> KeyGroup | None:
         """A key with all that belongs to it but its grants, or None."""
+        name = f"key/{key_id}"
+        if name not in self._decoded:
+            self._decoded[name] = self._key(key_id)
+        found = self._decoded[name]
+        return found if isinstance(found, KeyGroup) else None
+
+    def _key(self, key_id: str) -> KeyGroup | None:
         rows = self.group(f"key/{key_id}").values()
         if not rows:
             return None
@@ -142,8 +175,12 @@ class Records:
     def alias(self, name: str) -> AliasRecord | None:
         """An alias (`name` with its prefix), or None."""
         # An alias's name is its group's name; without the prefix it would be the name of a group of another kind.
-        found = name.startswith(ALIAS_PREFIX) and self.group(name)
-        return self.one(name, "alias", name, AliasRecord) if found else None
+        if not name.startswith(ALIAS_PREFIX):
+            return None
+        if name not in self._decoded:
+            self._decoded[name] = self.one(name, "alias", name, AliasRecord) if self.group(name) else None
+        found = self._decoded[name]
+        return found if isinstance(found, AliasRecord) else None
 
     def principal(self, name: str) -> PrincipalRecord | None:
         """A principal, or None."""

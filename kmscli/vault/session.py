@@ -27,6 +27,8 @@ T_co = TypeVar("T_co", covariant=True)
 Event = dict[str, Any]
 
 _UNSEALED_MAX = 4096
+_GROUPS_MAX = 4096
+"""Groups of records, and things unsealed, that a session holds in memory."""
 
 
 class Evaluated(NamedTuple, Generic[T_co]):
@@ -34,12 +36,12 @@ class Evaluated(NamedTuple, Generic[T_co]):
 
     Attributes:
         result: What is released once the line is durable.
-        event: What the audit line says.
+        event: Gives what the audit line says; asked for once, when the line is written.
         until: The time from which on it might be another result, None = while the vault does not change.
     """
 
     result: T_co
-    event: Event
+    event: Callable[[], Event]
     until: datetime | None = None
 
 
@@ -89,8 +91,16 @@ class Session:
         self.pin = pin.load(self._pin_path)
         self._roots: tuple[RootKey, ...] = ()
         self.unsealed = Unsealed()
+        self._proved: Snapshot | None = None
 
     def _snapshot(self) -> Snapshot:
+        """The proved state. One that has the same signed head is the same, and is not proved again."""
+        known = self._proved
+        if known is None or known.size > _GROUPS_MAX or known.signed != self.vault.store.head():
+            self._proved = known = self._prove()
+        return known
+
+    def _prove(self) -> Snapshot:
         snapshot = Snapshot(self.vault.store, self.opened.fingerprint)
         if snapshot.head.vault_id != self.opened.vault_id:
             raise errors.VaultTamperedError(what="the slot belongs to another vault")
@@ -172,15 +182,41 @@ class Session:
         Returns:
             The results, in order.
         """
-        with self.read() as snapshot:
-            generation = snapshot.head.generation
-            found = evaluate(snapshot, self.vault.clock())
+        guess = self._from_memory(evaluate)
+        if guess is None:
+            with self.read() as snapshot:
+                guess = (snapshot.head.generation, evaluate(snapshot, self.vault.clock()))
+        return self._write_down(evaluate, *guess)
+
+    def _from_memory(
+        self, evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]]
+    ) -> tuple[int, Sequence[Evaluated[T]]] | None:
+        """What the uses come to in the state that was proved last, and its generation; None if that cannot be said.
+
+        Nothing is read, so the state may be an old one; then it is evaluated again under the lock, as always when the
+        generation has moved. A refusal is never final here, for the same reason.
+        """
+        known = self._proved
+        if known is None:
+            return None
+        try:
+            with known.from_memory():
+                return known.head.generation, evaluate(known, self.vault.clock())
+        except Exception:  # noqa: BLE001 - whatever it was, it is met again in the state that is read
+            return None
+
+    def _write_down(
+        self,
+        evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]],
+        generation: int,
+        found: Sequence[Evaluated[T]],
+    ) -> list[T]:
         with self.journal() as journal:
             overtaken = any(each.until is not None and each.until <= journal.now for each in found)
             if overtaken or journal.snapshot.head.generation != generation:
                 with self.read() as snapshot:
                     found = evaluate(snapshot, journal.now)
-            journal.write(*(each.event for each in found))
+            journal.write(*(each.event() for each in found))
             journal.save_pin(journal.snapshot)
         return [each.result for each in found]
 

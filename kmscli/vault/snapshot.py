@@ -17,7 +17,7 @@ class Snapshot(Records):
     """A state of the vault; use within `Store.snapshot()` or a change.
 
     Attributes:
-        head: The head's members; `head_body` are its bytes.
+        head: The head's members; `head_body` are its bytes, and `signed` those and their signature.
         root_bodies: The chain of root sets; `roots` is the one in force.
         fingerprint: Of the first root set, 32 bytes.
     """
@@ -32,7 +32,8 @@ class Snapshot(Records):
         Raises:
             VaultTamperedError: The head, or what it stands on, is not signed by a root of this vault.
         """
-        self.head_body, signature = store.head()
+        self.signed = store.head()
+        self.head_body, signature = self.signed
         self.head = record.decode(self.head_body, Head)
         # The roots are read before they are proved, because they prove the head; `self.vault` proves their group.
         rows = [row for row in store.group("vault") if row.kind == "roots"]
