@@ -7,6 +7,7 @@ then the principal who acts signs it.
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +17,13 @@ from kmscli import errors
 from kmscli.audit.log import Tail
 from kmscli.crypto import identity
 from kmscli.formats import auditline
-from kmscli.formats.auditline import Line, RecordChange
+from kmscli.formats.auditline import RecordChange
 from kmscli.model import limits
 from kmscli.storage import segments
 from kmscli.storage.paths import pin_file
 from kmscli.vault import pin
 from kmscli.vault.folder import Vault
+from kmscli.vault.lines import check_line
 from kmscli.vault.pin import Pin
 from kmscli.vault.snapshot import Snapshot
 
@@ -116,7 +118,7 @@ class Journal:
         self._seen = seen
         self.snapshot = snapshot
         self._pin_path = pin_file(snapshot.head.vault_id)
-        self._tail = vault.log.settle(latest, self._check)
+        self._tail = vault.log.settle(latest, partial(check_line, snapshot))
         self._check_tail()
         self.now = self._time()
         if self._tail.seq == 1:
@@ -126,19 +128,6 @@ class Journal:
         for name in vault.log.unnoted():
             self.write({"eventName": "AuditRecovered", "requestParameters": {"tornEnd": name}})
             vault.log.mark_noted(name)
-
-    def _check(self, line: Line, data: bytes) -> None:
-        known = {key.principal: key.sign for key in self.snapshot.roots.roots}
-        signer = line.signature.signer
-        if signer not in known and (found := self.snapshot.principal(signer)):
-            known[signer] = found.sign
-        if line.vault.id != self.snapshot.head.vault_id or signer not in known:
-            raise errors.AuditTamperedError(what=f"line {line.chain.seq} was signed by nobody of this vault")
-        try:
-            message = auditline.signed_bytes(line.vault.id, auditline.signed_part(data))
-            identity.verify(known[signer], message, line.signature.value)
-        except errors.SignatureBrokenError as error:
-            raise errors.AuditTamperedError(what=f"the signature of line {line.chain.seq} does not hold") from error
 
     def _check_tail(self) -> None:
         tail, head = self._tail, self.snapshot.head
