@@ -23,8 +23,12 @@ from kmscli.storage.segments import Entry, segment_number
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _VAULT_ID = re.compile(r"[0-9a-f]{32}")
-_OURS = re.compile(r"unlock-failures|torn-[0-9]{12}(\.unnoted)?|\.([0-9]{8}\.jsonl|torn-[0-9]{12}\.unnoted)\.tmp")
-"""What else lies in the folder of a log: a count, torn ends, and what a crash left of a file on its way to its name."""
+_OURS = re.compile(
+    r"unlock-failures|torn-[0-9]{12}(\.unnoted)?|(?!0{8})[0-9]{8}\.usage"
+    r"|\.([0-9]{8}\.jsonl|[0-9]{8}\.usage|torn-[0-9]{12}\.unnoted)\.tmp"
+)
+"""What else lies in the folder of a log: a count, torn ends, summaries, and what a crash left of a file on its way to
+its name."""
 
 
 class Report(NamedTuple):

@@ -4,6 +4,7 @@ Implements docs/spec/audit.md, "Files". It moves bytes and makes them durable; w
 """
 
 import errno
+import fcntl
 import os
 import re
 import stat
@@ -61,6 +62,11 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"{number:08d}.jsonl"
 
 
+def summary_path(folder: Path, number: int) -> Path:
+    """The file of the summary of a segment."""
+    return folder / f"{number:08d}.usage"
+
+
 def segment_number(name: str) -> int | None:
     """The number of the segment whose file has this name; None if it is no segment's."""
     match = _NAME.fullmatch(name)
@@ -90,6 +96,14 @@ def entries(folder: Path) -> list[Entry]:
 
 def _size(found: os.stat_result) -> int:
     return found.st_size if stat.S_ISREG(found.st_mode) else -1
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; -1 if there is none or it is no regular one."""
+    try:
+        return _size(path.lstat())
+    except OSError:
+        return -1
 
 
 @contextmanager
@@ -149,11 +163,53 @@ def open_segment(path: Path, flags: int) -> Iterator[int]:
 
 def read_part(folder: Path, number: int, start: int, length: int) -> bytes:
     """Up to `length` bytes of a segment from byte `start`; fewer at its end, none if it is not there."""
+    return _part(segment_path(folder, number), start, length)
+
+
+def read_summary(folder: Path, number: int, start: int, length: int) -> bytes:
+    """Up to `length` bytes of the summary of a segment; as `read_part`."""
+    return _part(summary_path(folder, number), start, length)
+
+
+def _part(path: Path, start: int, length: int) -> bytes:
     try:
-        with open_segment(segment_path(folder, number), os.O_RDONLY) as fd:
+        with open_segment(path, os.O_RDONLY) as fd:
             return os.pread(fd, length, start)
     except OSError:
         return b""
+
+
+def keep_summary(folder: Path, number: int, data: bytes) -> None:
+    """Keep the summary of a segment, whole or not at all; where it cannot be written, nothing is kept.
+
+    No lock of the vault is held here. The temporary file has one name, so that nothing adds up, and a lock of its own:
+    who finds another process at work on it leaves it alone. It is not synced: what a crash leaves is seen to be none.
+    """
+    path = summary_path(folder, number)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | _PLAIN, PRIVATE)
+    except OSError:
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who held it before may have brought this very file to its name by now.
+            if os.path.samestat(os.fstat(fd), temporary.lstat()):
+                _replace_by(fd, temporary, path, data)
+    finally:
+        os.close(fd)
+
+
+def _replace_by(fd: int, temporary: Path, path: Path, data: bytes) -> None:
+    try:
+        os.fchmod(fd, PRIVATE)
+        os.ftruncate(fd, 0)
+        write_all(fd, data)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink()
+        raise
 
 
 def append(folder: Path, ending: Ending, data: bytes) -> None:
@@ -245,10 +301,7 @@ def count_failure(path: Path) -> None:
 
 def failures(path: Path) -> int:
     """How many failed unlocks were counted since the last signed line."""
-    try:
-        return max(0, _size(path.lstat()))
-    except OSError:
-        return 0
+    return max(0, size_of(path))
 
 
 def forget_failures(path: Path, count: int) -> None:
