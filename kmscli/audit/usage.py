@@ -1,0 +1,326 @@
+"""When a key was last used: found in the log without reading all of it.
+
+Implements docs/spec/audit.md, "Usage summaries". The newest segment is read backwards; of each older one a summary
+says where to look, and where there is none that is believed, the segment is read once and one is made. Every answer is
+a line of the log. From the newest line, whose signature is checked, digest by digest to that line, nothing is taken on
+trust but the word of a root, or one's own, that a segment was read in this way before.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from kmscli import errors
+from kmscli.audit.faults import Place, fault
+from kmscli.audit.log import CheckSignature
+from kmscli.crypto import identity
+from kmscli.formats import auditline, usage
+from kmscli.formats.usage import Spot, Summary
+from kmscli.model import ids, limits
+from kmscli.storage import segments
+
+USES = frozenset(
+    {
+        "Decapsulate",
+        "Decrypt",
+        "DeriveSharedSecret",
+        "Encapsulate",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "ReEncrypt",
+        "Sign",
+        "Verify",
+        "VerifyMac",
+    }
+)
+"""The operations that use a key, where they succeed (AWS KMS API reference, GetKeyLastUsage)."""
+
+_HEADER_USUAL = 1 << 16
+_Part = Callable[[int, int], bytes]
+"""Gives the bytes of a summary from a first one on, as many as there are up to a number."""
+
+
+class Use(NamedTuple):
+    """A use of a key, as its line tells of it.
+
+    Attributes:
+        operation: AWS's name.
+        time: UTC, whole seconds.
+    """
+
+    operation: str
+    time: datetime
+    event_id: str
+    request_id: str
+
+
+class Reader(NamedTuple):
+    """Who asks, and what he believes.
+
+    Attributes:
+        vault_id: 32 hex digits.
+        principal: His name; `sign` gives his Ed25519 signature.
+        trusted: Public keys of those whose summaries are believed, by name: the roots and himself.
+        check: Checks the signature of a line.
+    """
+
+    vault_id: str
+    principal: str
+    sign: Callable[[bytes], bytes]
+    trusted: Mapping[str, bytes]
+    check: CheckSignature
+
+
+class _Resource(msgspec.Struct, frozen=True):
+    ARN: str | None = None
+
+
+class _Chain(msgspec.Struct, frozen=True):
+    seq: int
+    prev: str
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """What is read of a line here; its bytes are proved by the line after it."""
+
+    chain: _Chain
+    eventName: str = ""  # noqa: N815 - CloudTrail's names, here and below
+    eventID: str = ""  # noqa: N815
+    requestID: str = ""  # noqa: N815
+    errorCode: str | None = None  # noqa: N815
+    resources: tuple[_Resource, ...] = ()
+
+
+class _Edge(NamedTuple):
+    """Where a segment begins: the time of its first line, and the digest of the line before."""
+
+    began: datetime
+    prev: str
+
+
+_DECODER = msgspec.json.Decoder(_Seen)
+
+
+def _look(line: bytes) -> _Seen:
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.AuditTamperedError(what="a line is not an audit line") from error
+
+
+def _keys_used(seen: _Seen) -> list[str]:
+    """Ids of the keys that a line tells a use of: a refusal, a failure and a dry run are none."""
+    if seen.eventName not in USES or seen.errorCode is not None:
+        return []
+    named = [(resource.ARN or "").rpartition(":key/")[2] for resource in seen.resources]
+    return [key_id for key_id in named if ids.is_key_id(key_id)]
+
+
+def last_use(folder: Path, key_id: str, reader: Reader, *, not_before: datetime) -> Use | None:
+    """The last successful use of a key; None if there was none.
+
+    Summaries that are missing are made and kept on the way; where they cannot be kept, that only costs time.
+
+    Args:
+        folder: Of the log.
+        key_id: The key.
+        reader: Who asks.
+        not_before: When the key was made: what was complete before then is not opened.
+
+    Raises:
+        AuditTamperedError: What was read of the log is not what was signed.
+        AuditUnavailableError: It cannot be read.
+    """
+    if not ids.is_key_id(key_id):
+        return None
+    return _Search(folder, key_id, reader).run(not_before.replace(microsecond=0))
+
+
+class _Search:
+    """One key looked for in one log."""
+
+    def __init__(self, folder: Path, key_id: str, reader: Reader) -> None:
+        self._folder = folder
+        self._key_id = key_id
+        self._reader = reader
+
+    def run(self, begin: datetime) -> Use | None:
+        """Look from the newest segment back to the first that began before `begin` (whole seconds, as lines have)."""
+        numbers = segments.segment_numbers(self._folder)
+        if not numbers:
+            return None
+        number, known = numbers[-1], frozenset(numbers)
+        found = self._in_newest(number)
+        while isinstance(found, _Edge) and found.began >= begin and number > 1:
+            number -= 1
+            if number not in known:
+                raise errors.AuditTamperedError(what=f"{segments.segment_path(self._folder, number).name} is missing")
+            found = self._in_complete(number, found.prev)
+        if isinstance(found, Use):
+            return found
+        if number == 1 and found.prev != auditline.FIRST_PREV:
+            raise fault(Place(1, 1, 1), "it is not the first one")
+        return None
+
+    def _in_newest(self, number: int) -> Use | _Edge:
+        path = segments.segment_path(self._folder, number)
+        key = self._key_id.encode()
+        line, following = b"", ""
+        for line in segments.read_backwards(path, line_max=limits.AUDIT_LINE_MAX):
+            if not following:
+                # Everything before it is bound to this one line, for each line has the digest of the one before it.
+                self._reader.check(auditline.decode(line), line)
+            elif auditline.digest(line) != following:
+                raise errors.AuditTamperedError(what=f"{path.name}: a line does not follow the line before it")
+            if key in line and self._key_id in _keys_used(_look(line)):
+                return self._proved(line)
+            following = auditline.prev(line)
+        if not following:
+            raise errors.AuditTamperedError(what=f"segment {number} has no whole line")
+        return _edge(number, line)
+
+    def _in_complete(self, number: int, last: str) -> Use | _Edge:
+        """Look into a segment that can change no more.
+
+        Args:
+            number: Of the segment.
+            last: SHA-256 of its last line, as the line after it tells.
+        """
+        try:
+            return self._told(number, last, partial(segments.read_summary, self._folder, number))
+        except (errors.VaultTamperedError, errors.AuditTamperedError):
+            # Missing, damaged, of another log, or by somebody who is not believed: all the same.
+            made = self._make(number, last)
+        segments.keep_summary(self._folder, number, made)
+        return self._told(number, last, lambda start, length: made[start : start + length])
+
+    def _told(self, number: int, last: str, part: _Part) -> Use | _Edge:
+        """What a summary tells, proved by the line to which it points.
+
+        Raises:
+            VaultTamperedError: It is not to be believed, or does not fit.
+            AuditTamperedError: The line is not as it says.
+        """
+        header = _header(part)
+        summary = usage.decode(header)
+        self._check_summary(number, last, summary)
+        pages = len(header) + 1
+        if part(pages + usage.length(summary), 1):
+            raise errors.VaultTamperedError(what="a summary is longer than it says")
+        if extent := usage.page_of(summary, self._key_id):
+            page = part(pages + extent.start, extent.length)
+            if spot := usage.find(summary, extent.number, page, self._key_id):
+                return self._at(number, spot)
+        return _Edge(summary.began, summary.prev)
+
+    def _check_summary(self, number: int, last: str, summary: Summary) -> None:
+        size = segments.size_of(segments.segment_path(self._folder, number))
+        made_from = (summary.vault_id, summary.segment, summary.size, summary.last)
+        if made_from != (self._reader.vault_id, number, size, last):
+            raise errors.VaultTamperedError(what="a summary does not fit its segment")
+        signer = self._reader.trusted.get(summary.signer, b"")
+        identity.verify(signer, usage.signed_bytes(summary), summary.signature)
+
+    def _at(self, number: int, spot: Spot) -> Use:
+        line = segments.read_part(self._folder, number, spot.offset, spot.length)
+        if sha256(line).digest() != spot.digest or self._key_id not in _keys_used(_look(line)):
+            raise errors.AuditTamperedError(what=f"segment {number} is not the one that was summarised")
+        return self._proved(line)
+
+    def _proved(self, line: bytes) -> Use:
+        parsed = auditline.decode(line)
+        self._reader.check(parsed, line)
+        seen = _look(line)
+        return Use(parsed.eventName, parsed.eventTime, seen.eventID, seen.requestID)
+
+    def _make(self, number: int, last: str) -> bytes:
+        """Read a segment once, each line held against the one after it; the summary, signed.
+
+        Raises:
+            AuditTamperedError: It is not the segment whose last line has the digest `last`.
+        """
+        path = segments.segment_path(self._folder, number)
+        walk = _Walk(number)
+        for data in segments.read_lines(path, line_max=limits.AUDIT_LINE_MAX):
+            walk.take(data)
+        if walk.edge is None or walk.digest != last:
+            raise fault(walk.at, "the line after it does not follow it")
+        summary = Summary(
+            vault_id=self._reader.vault_id,
+            segment=number,
+            size=walk.size,
+            began=walk.edge.began,
+            prev=walk.edge.prev,
+            last=last,
+            keys=0,
+            pages=(),
+            signer=self._reader.principal,
+        )
+        return usage.encode(summary, walk.uses, self._reader.sign)
+
+
+class _Walk:
+    """A segment, read line by line from its beginning.
+
+    Attributes:
+        uses: The last use of each key so far.
+        size: Bytes of the lines so far.
+        at: The line taken last; `digest` is its SHA-256, 64 hex digits.
+        edge: Where the segment begins; None before the first line.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.uses: dict[str, Spot] = {}
+        self.size = 0
+        self.at = Place(number, 0, 0)
+        self.digest = ""
+        self.edge: _Edge | None = None
+
+    def take(self, data: bytes) -> None:
+        """Take the next line, with its newline.
+
+        Raises:
+            AuditTamperedError: It has none, is no line, or does not follow the one before it.
+        """
+        self.at = self.at._replace(line=self.at.line + 1, seq=self.at.seq + 1)
+        line = data.removesuffix(b"\n")
+        if len(line) == len(data):
+            raise fault(self.at, "it has no end")
+        try:
+            seen = _look(line)
+        except errors.AuditTamperedError as error:
+            raise fault(self.at, str(error.data["what"])) from error
+        if self.edge is None:
+            self.edge = _edge(self.at.segment, line)
+        elif seen.chain.prev != self.digest:
+            raise fault(self.at._replace(seq=seen.chain.seq), "it does not follow the line before it")
+        self.at = self.at._replace(seq=seen.chain.seq)
+        digest = sha256(line)
+        for key_id in _keys_used(seen):
+            self.uses[key_id] = Spot(self.size, len(line), digest.digest())
+        self.digest = digest.hexdigest()
+        self.size += len(data)
+
+
+def _edge(number: int, first: bytes) -> _Edge:
+    line = auditline.decode(first)
+    if line.segment is None or line.segment.number != number:
+        raise fault(Place(number, 1, line.chain.seq), f"it does not begin segment {number}")
+    return _Edge(line.eventTime.astimezone(UTC), line.chain.prev)
+
+
+def _header(part: _Part) -> bytes:
+    for most in (_HEADER_USUAL, usage.HEADER_MAX):
+        header, newline, _ = part(0, most).partition(b"\n")
+        if newline:
+            return header
+    raise errors.VaultTamperedError(what="a summary has no header")
