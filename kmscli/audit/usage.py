@@ -89,10 +89,13 @@ class _Chain(msgspec.Struct, frozen=True):
     prev: str
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _Link(msgspec.Struct, frozen=True):
+    chain: _Chain
+
+
+class _Seen(_Link, frozen=True):
     """What is read of a line here; its bytes are proved by the line after it."""
 
-    chain: _Chain
     eventName: str = ""  # noqa: N815 - CloudTrail's names, here and below
     eventID: str = ""  # noqa: N815
     requestID: str = ""  # noqa: N815
@@ -107,13 +110,23 @@ class _Edge(NamedTuple):
     prev: str
 
 
-_DECODER = msgspec.json.Decoder(_Seen)
+_SEEN = msgspec.json.Decoder(_Seen)
+_LINK = msgspec.json.Decoder(_Link)
+_NO_LINE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def _look(line: bytes) -> _Seen:
     try:
-        return _DECODER.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return _SEEN.decode(line)
+    except _NO_LINE:
+        return _look_at_link(line)
+
+
+def _look_at_link(line: bytes) -> _Seen:
+    # Only the signer answers for the other members: a line that is no use for their type is a line all the same.
+    try:
+        return _Seen(chain=_LINK.decode(line).chain)
+    except _NO_LINE as error:
         raise errors.AuditTamperedError(what="a line is not an audit line") from error
 
 
@@ -173,18 +186,18 @@ class _Search:
 
     def _in_newest(self, number: int) -> Use | _Edge:
         path = segments.segment_path(self._folder, number)
-        key = self._key_id.encode()
-        line, following = b"", ""
+        line, following = b"", None
         for line in segments.read_backwards(path, line_max=limits.AUDIT_LINE_MAX):
-            if not following:
+            if following is None:
                 # Everything before it is bound to this one line, for each line has the digest of the one before it.
                 self._reader.check(auditline.decode(line), line)
             elif auditline.digest(line) != following:
                 raise errors.AuditTamperedError(what=f"{path.name}: a line does not follow the line before it")
-            if key in line and self._key_id in _keys_used(_look(line)):
+            seen = _look(line)
+            if self._key_id in _keys_used(seen):
                 return self._proved(line)
-            following = auditline.prev(line)
-        if not following:
+            following = seen.chain.prev
+        if following is None:
             raise errors.AuditTamperedError(what=f"segment {number} has no whole line")
         return _edge(number, line)
 

@@ -144,12 +144,6 @@ def members(line: bytes) -> dict[str, Any]:
     return found
 
 
-def prev(line: bytes) -> str:
-    """`chain.prev` of a line, without decoding it; nothing that is a digest if it is no line."""
-    end = line.rfind(_SIGNATURE) - len('"}')
-    return line[max(0, end - len(FIRST_PREV)) : max(0, end)].decode("ascii", "replace")
-
-
 def digest(line: bytes) -> str:
     """SHA-256 of a line without its newline, 64 hex digits: what the next line's `prev` says."""
     return sha256(line).hexdigest()
