@@ -415,6 +415,9 @@ def test_segments_are_listed_in_order_and_what_kms_leaves_beside_them_is_known()
         Entry("torn-000000000012", 5),
         Entry("torn-000000000013.unnoted", 5),
         Entry(".00000003.jsonl.tmp", 5),
+        Entry("00000001.usage", 5),
+        Entry("00000007.usage", 0),
+        Entry(".00000001.usage.tmp", 5),
         Entry(".torn-000000000014.unnoted.tmp", 5),
     ]
     assert [(1, 10), (2, 20)] == check_files(entries)
@@ -431,6 +434,12 @@ def test_segments_are_listed_in_order_and_what_kms_leaves_beside_them_is_known()
         ([("00000000.jsonl", 1), ("00000001.jsonl", 1)], "'00000000.jsonl' does not belong"),
         ([("00000001.jsonl", 1), ("00000001.jsonl.bak", 1)], "'00000001.jsonl.bak' does not belong"),
         ([("00000001.jsonl", 1), ("unlock-failures", -1)], "'unlock-failures' does not belong"),
+        ([("00000001.jsonl", 1), ("00000000.usage", 1)], "'00000000.usage' does not belong"),
+        ([("00000001.jsonl", 1), ("00000001.usage", -1)], "'00000001.usage' does not belong"),
+        ([("00000001.jsonl", 1), ("1.usage", 1)], "'1.usage' does not belong"),
+        ([("00000001.jsonl", 1), ("00000001.usage.tmp", 1)], "'00000001.usage.tmp' does not belong"),
+        ([("00000001.jsonl", 1), ("00000001.usage\n", 1)], "does not belong"),
+        ([("00000001.usage", 1)], "00000001.jsonl is missing"),
         ([("00000001.jsonl", 1), ("1.jsonl", 1)], "'1.jsonl' does not belong"),
         ([("00000001.jsonl", 1), ("\udcff\x1b", 1)], r"'\\udcff\\x1b' does not belong"),
     ],

@@ -1,6 +1,9 @@
 """The files of the log: its end, what is appended, what is set aside."""
 
+import errno
+import fcntl
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -176,3 +179,72 @@ def test_failures_that_cannot_be_counted_stop_nobody(tmp_path: Path) -> None:
     segments.count_failure(tmp_path / "nowhere" / "failures")
     segments.forget_failures(tmp_path / "nowhere" / "failures", 1)
     assert not (tmp_path / "target").exists()
+
+
+# -- summaries --
+
+
+def temporary(folder: Path) -> Path:
+    return folder / ".00000001.usage.tmp"
+
+
+def test_a_summary_is_kept_and_read_in_parts(tmp_path: Path) -> None:
+    segments.keep_summary(tmp_path, 1, b"0123456789")
+    assert [tmp_path / "00000001.usage"] == list(tmp_path.iterdir())
+    assert 0o600 == stat.S_IMODE(segments.summary_path(tmp_path, 1).stat().st_mode)
+    assert b"345" == segments.read_summary(tmp_path, 1, 3, 3)
+    assert b"89" == segments.read_summary(tmp_path, 1, 8, 100)
+    assert b"" == segments.read_summary(tmp_path, 1, 10, 1)
+    assert b"" == segments.read_summary(tmp_path, 2, 0, 1)
+
+
+def test_a_summary_takes_the_place_of_the_one_before_and_of_what_a_crash_left(tmp_path: Path) -> None:
+    segments.summary_path(tmp_path, 1).write_bytes(b"older")
+    temporary(tmp_path).write_bytes(b"half of a longer one")
+    temporary(tmp_path).chmod(0o644)
+    segments.keep_summary(tmp_path, 1, b"new")
+    assert b"new" == segments.read_summary(tmp_path, 1, 0, 100)
+    assert [segments.summary_path(tmp_path, 1)] == list(tmp_path.iterdir())
+    assert 0o600 == stat.S_IMODE(segments.summary_path(tmp_path, 1).stat().st_mode)
+
+
+def test_a_summary_at_which_somebody_else_is_at_work_is_left_alone(tmp_path: Path) -> None:
+    with temporary(tmp_path).open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(b"half")
+        other.flush()
+        segments.keep_summary(tmp_path, 1, b"mine")
+        assert b"half" == temporary(tmp_path).read_bytes()
+    assert not segments.summary_path(tmp_path, 1).exists()
+
+
+def test_a_summary_that_got_its_name_meanwhile_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locking(fd: int, operation: int) -> None:
+        temporary(tmp_path).write_bytes(b"theirs")
+        temporary(tmp_path).rename(segments.summary_path(tmp_path, 1))
+
+    monkeypatch.setattr(fcntl, "flock", locking)
+    segments.keep_summary(tmp_path, 1, b"mine")
+    assert b"theirs" == segments.read_summary(tmp_path, 1, 0, 100)
+
+
+def test_a_summary_that_cannot_be_written_whole_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(fd: int, data: bytes) -> None:
+        os.write(fd, data[:1])
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(segments, "write_all", full)
+    segments.keep_summary(tmp_path, 1, b"mine")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_summary_for_which_there_is_no_folder_is_not_kept(tmp_path: Path) -> None:
+    segments.keep_summary(tmp_path / "nowhere", 1, b"mine")
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_the_size_is_that_of_a_file_and_of_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to("file")
+    names = ("file", "link", ".", "nothing")
+    assert [3, -1, -1, -1] == [segments.size_of(tmp_path / name) for name in names]
