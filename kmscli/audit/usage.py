@@ -119,13 +119,13 @@ def _look(line: bytes) -> _Seen:
     try:
         return _SEEN.decode(line)
     except _NO_LINE:
-        return _look_at_link(line)
+        # Only the signer answers for the other members: a line that is no use for their type is a line all the same.
+        return _Seen(chain=_chain(line))
 
 
-def _look_at_link(line: bytes) -> _Seen:
-    # Only the signer answers for the other members: a line that is no use for their type is a line all the same.
+def _chain(line: bytes) -> _Chain:
     try:
-        return _Seen(chain=_LINK.decode(line).chain)
+        return _LINK.decode(line).chain
     except _NO_LINE as error:
         raise errors.AuditTamperedError(what="a line is not an audit line") from error
 
@@ -186,6 +186,7 @@ class _Search:
 
     def _in_newest(self, number: int) -> Use | _Edge:
         path = segments.segment_path(self._folder, number)
+        key = self._key_id.encode()
         line, following = b"", None
         for line in segments.read_backwards(path, line_max=limits.AUDIT_LINE_MAX):
             if following is None:
@@ -193,10 +194,9 @@ class _Search:
                 self._reader.check(auditline.decode(line), line)
             elif auditline.digest(line) != following:
                 raise errors.AuditTamperedError(what=f"{path.name}: a line does not follow the line before it")
-            seen = _look(line)
-            if self._key_id in _keys_used(seen):
+            if key in line and self._key_id in _keys_used(_look(line)):
                 return self._proved(line)
-            following = seen.chain.prev
+            following = _chain(line).prev
         if following is None:
             raise errors.AuditTamperedError(what=f"segment {number} has no whole line")
         return _edge(number, line)
@@ -287,16 +287,23 @@ class _Walk:
     Attributes:
         uses: The last use of each key so far.
         size: Bytes of the lines so far.
-        at: The line taken last; `digest` is its SHA-256, 64 hex digits.
+        digest: SHA-256 of the line taken last, 64 hex digits.
         edge: Where the segment begins; None before the first line.
     """
 
     def __init__(self, number: int) -> None:
         self.uses: dict[str, Spot] = {}
         self.size = 0
-        self.at = Place(number, 0, 0)
         self.digest = ""
         self.edge: _Edge | None = None
+        self._segment = number
+        self._line = 0
+        self._seq = 0
+
+    @property
+    def at(self) -> Place:
+        """The line taken last."""
+        return Place(self._segment, self._line, self._seq)
 
     def take(self, data: bytes) -> None:
         """Take the next line, with its newline.
@@ -304,7 +311,8 @@ class _Walk:
         Raises:
             AuditTamperedError: It has none, is no line, or does not follow the one before it.
         """
-        self.at = self.at._replace(line=self.at.line + 1, seq=self.at.seq + 1)
+        self._line += 1
+        self._seq += 1
         line = data.removesuffix(b"\n")
         if len(line) == len(data):
             raise fault(self.at, "it has no end")
@@ -312,11 +320,11 @@ class _Walk:
             seen = _look(line)
         except errors.AuditTamperedError as error:
             raise fault(self.at, str(error.data["what"])) from error
+        self._seq = seen.chain.seq
         if self.edge is None:
-            self.edge = _edge(self.at.segment, line)
+            self.edge = _edge(self._segment, line)
         elif seen.chain.prev != self.digest:
-            raise fault(self.at._replace(seq=seen.chain.seq), "it does not follow the line before it")
-        self.at = self.at._replace(seq=seen.chain.seq)
+            raise fault(self.at, "it does not follow the line before it")
         digest = sha256(line)
         for key_id in _keys_used(seen):
             self.uses[key_id] = Spot(self.size, len(line), digest.digest())
