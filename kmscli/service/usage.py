@@ -4,6 +4,7 @@ from datetime import datetime
 
 from kmscli.service.context import Call
 from kmscli.service.shapes import KeyId, Request, Response
+from kmscli.vault.usage import last_use
 
 
 class GetKeyLastUsageRequest(Request, frozen=True, kw_only=True):
@@ -38,9 +39,18 @@ def get_key_last_usage(call: Call, request: GetKeyLastUsageRequest) -> GetKeyLas
     """
     key = call.find(request.key_id)
     created = key.record.created
+    use = last_use(call.context.session, key.record.key_id, not_before=created)
+    usage = KeyLastUsage()
+    if use is not None:
+        usage = KeyLastUsage(
+            operation=use.operation,
+            timestamp=use.time,
+            cloud_trail_event_id=use.event_id,
+            kms_request_id=use.request_id,
+        )
     return GetKeyLastUsageResponse(
         key_id=call.arn(key),
-        key_last_usage=KeyLastUsage(),
+        key_last_usage=usage,
         tracking_start_date=created,
         key_creation_date=created,
     )
