@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from kmscli.cli._catalog import pages
 
@@ -104,8 +105,13 @@ def line_fits(wanted: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed) is not None
 
 
-@pytest.mark.needs("bash")
-@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=[path.stem for path in TRANSCRIPTS])
+def parameter(transcript: Path) -> ParameterSet:
+    """A transcript, marked with the programs that its commands call beside kms."""
+    programs = ["bash", *(["openssl"] if "openssl " in transcript.read_text(encoding="utf-8") else [])]
+    return pytest.param(transcript, marks=pytest.mark.needs(*programs), id=transcript.stem)
+
+
+@pytest.mark.parametrize("transcript", [parameter(path) for path in TRANSCRIPTS])
 def test_the_command_does_what_the_transcript_says(transcript: Path, home: Path, environ: dict[str, str]) -> None:
     if transcript.read_text(encoding="utf-8").startswith("#: no vault"):
         shutil.rmtree(home)
