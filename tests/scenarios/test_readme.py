@@ -22,7 +22,7 @@ def commands() -> list[str]:
     return found
 
 
-@pytest.mark.needs("bash")
+@pytest.mark.needs("bash", "openssl")
 def test_the_commands_of_the_readme_run_in_their_order(environ: dict[str, str], tmp_path: Path) -> None:
     fresh = {name: value for name, value in environ.items() if not name.startswith("KMS_")}
     folder = tmp_path / "fresh"
