@@ -34,9 +34,12 @@ def command(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Ca
     return act
 
 
-def report(what: str, ratio: float, *, target: float | None = None) -> None:
-    """Print one ratio, beside its target if it has one."""
-    verdict = "" if target is None else f"  (target: at most {target:g}x, {'met' if ratio <= target else 'MISSED'})"
+def report(what: str, ratio: float, *, target: float | None = None, least: bool = False) -> None:
+    """Print one ratio, beside its target if it has one: the most it may be, or the least."""
+    verdict = ""
+    if target is not None:
+        met = ratio >= target if least else ratio <= target
+        verdict = f"  (target: at {'least' if least else 'most'} {target:g}x, {'met' if met else 'MISSED'})"
     print(f"{what:<72} {ratio:6.2f}x{verdict}")
 
 

@@ -46,7 +46,7 @@ class Member(NamedTuple):
     """One member of a structure.
 
     Attributes:
-        name: AWS's name of it.
+        name: AWS's name of it; `path` is the same as constraint texts spell it.
         shape: Its type.
         required: Whether it must be there.
         description: One sentence for people; "" where none is written.
@@ -54,6 +54,7 @@ class Member(NamedTuple):
     """
 
     name: str
+    path: str
     shape: Shape
     required: bool
     description: str
@@ -70,6 +71,7 @@ def _member(field: msgspec.structs.FieldInfo) -> Member:
     metas, _ = _unfold(field.type)
     return Member(
         name=field.encode_name,
+        path=field.encode_name[:1].lower() + field.encode_name[1:],
         shape=_shape(field.type),
         required=field.required,
         description=_last(metas, "description") or "",

@@ -85,14 +85,17 @@ class _Check:
         for member in known:
             value = values.get(member.name)
             if value is not None:
-                clean[member.name] = self.value(member.shape, value, path + _camel(member.name))
+                clean[member.name] = self.value(member.shape, value, path + member.path)
             elif member.required:
-                self._fault("null", path + _camel(member.name), "Member must not be null")
-        names = [member.name for member in known]
-        for name in values:
-            if name not in names:
-                self._unknown(str(name), names, path)
+                self._fault("null", path + member.path, "Member must not be null")
+        if len(clean) < len(values):
+            self._find_unknown([member.name for member in known], values, path)
         return clean
+
+    def _find_unknown(self, known: list[str], values: Mapping[str, Any], path: str) -> None:
+        for name in values:
+            if name not in known:
+                self._unknown(str(name), known, path)
 
     def _unknown(self, name: str, known: list[str], path: str) -> None:
         self.faults.append(f"Member '{path}{_cut(name)}' is not one of: [{', '.join(known)}]")
@@ -187,7 +190,7 @@ def _is_of(kind: Kind, value: object) -> bool:
 
 def _is_unicode(text: str) -> bool:
     # A lone surrogate is no character: it comes from bytes of a command line, or from \ud800 in JSON.
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _broken(shape: Shape, value: Any) -> Iterator[str]:  # noqa: ANN401 - the values of a request
@@ -225,7 +228,3 @@ def _plain(value: object) -> str:
 def _cut(text: str) -> str:
     text = text.encode(errors="backslashreplace").decode()  # the text goes into an audit line, which is UTF-8
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
-
-
-def _camel(name: str) -> str:
-    return name[:1].lower() + name[1:]
