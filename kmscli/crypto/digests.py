@@ -4,6 +4,7 @@ The tables are those of `kmscli.model.specs`. The API's lengths are checked befo
 repeated where the library would otherwise fail in ways of its own.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kmscli import errors
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
 
+@cache
 def named(name: str) -> "HashAlgorithm":
     """The hash that `hashlib` calls `name`: sha1, sha224, sha256, sha384 or sha512."""
     from cryptography.hazmat.primitives import hashes
@@ -39,9 +41,10 @@ def check_message(message: bytes, algorithm: SigningAlgorithm, message_type: str
         )
 
 
-def of_message(algorithm: SigningAlgorithm, message_type: str) -> "HashAlgorithm | Prehashed":
+@cache
+def of_message(hash_name: str, message_type: str) -> "HashAlgorithm | Prehashed":
     """How the library is to get the digest: by hashing (RAW), or as the message itself (DIGEST)."""
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-    chosen = named(algorithm.hash)
+    chosen = named(hash_name)
     return Prehashed(chosen) if message_type == "DIGEST" else chosen

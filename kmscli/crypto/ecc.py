@@ -4,6 +4,7 @@ A signature is the DER of ANSI X9.62, as in AWS. The library draws the nonce of 
 is longer than the order, and refuses points that are not on the curve. Curves are known by their SEC 2 names.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kmscli import errors
@@ -46,10 +47,11 @@ def read_private(curve: str, der: bytes) -> Pair:
     return encode(ec.derive_private_key(key.private_numbers().private_value, key.curve))
 
 
-def _ecdsa(algorithm: SigningAlgorithm, message_type: str) -> "ECDSA":
+@cache
+def _ecdsa(hash_name: str, message_type: str) -> "ECDSA":
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 
-    return ECDSA(digests.of_message(algorithm, message_type))
+    return ECDSA(digests.of_message(hash_name, message_type))
 
 
 class PrivateKey(Handle):
@@ -70,7 +72,7 @@ class PrivateKey(Handle):
             ValidationError: `message` is not such as the algorithm takes.
         """
         digests.check_message(message, algorithm, message_type, schemes=_SCHEMES)
-        return self._key.sign(message, _ecdsa(algorithm, message_type))
+        return self._key.sign(message, _ecdsa(algorithm.hash, message_type))
 
     def derive(self, peer_public_der: bytes) -> bytes:
         """The raw shared secret of ECDH: the x coordinate, as long as an element of the field, leading zeros kept.
@@ -126,7 +128,7 @@ class PublicKey(Handle):
 
         digests.check_message(message, algorithm, message_type, schemes=_SCHEMES)
         try:
-            self._key.verify(signature, message, _ecdsa(algorithm, message_type))
+            self._key.verify(signature, message, _ecdsa(algorithm.hash, message_type))
         except (InvalidSignature, ValueError) as error:
             raise errors.InvalidSignatureError from error
 

@@ -4,6 +4,7 @@ As in AWS, a PSS salt is as long as the digest, MGF1 has the hash of the scheme,
 is no decryption by PKCS #1 v1.5. The library draws salts and seeds, and blinds private operations.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kmscli import errors
@@ -14,6 +15,8 @@ from kmscli.model.specs import SigningAlgorithm
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.padding import OAEP, AsymmetricPadding
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
 _EXPONENT = 65537
 _EXPONENT_BITS = 64
@@ -68,18 +71,24 @@ def max_plaintext(bits: int, hash_name: str) -> int:
     return bits // 8 - 2 * digests.named(hash_name).digest_size - 2
 
 
+@cache
 def _oaep(hash_name: str) -> "OAEP":
     from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 
     return OAEP(MGF1(digests.named(hash_name)), digests.named(hash_name), None)
 
 
-def _padding(algorithm: SigningAlgorithm) -> "AsymmetricPadding":
+@cache
+def _padding(scheme: str, hash_name: str) -> "AsymmetricPadding":
     from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 
-    if algorithm.scheme == "pss":
-        return PSS(MGF1(digests.named(algorithm.hash)), PSS.DIGEST_LENGTH)
+    if scheme == "pss":
+        return PSS(MGF1(digests.named(hash_name)), PSS.DIGEST_LENGTH)
     return PKCS1v15()
+
+
+def _scheme(algorithm: SigningAlgorithm, message_type: str) -> "tuple[AsymmetricPadding, HashAlgorithm | Prehashed]":
+    return _padding(algorithm.scheme, algorithm.hash), digests.of_message(algorithm.hash, message_type)
 
 
 class PrivateKey(Handle):
@@ -101,7 +110,7 @@ class PrivateKey(Handle):
             ValidationError: `message` is not such as the algorithm takes.
         """
         digests.check_message(message, algorithm, message_type, schemes=_SCHEMES)
-        return self._key.sign(message, _padding(algorithm), digests.of_message(algorithm, message_type))
+        return self._key.sign(message, *_scheme(algorithm, message_type))
 
     def decrypt(self, ciphertext: bytes, hash_name: str) -> bytes:
         """What was encrypted by OAEP.
@@ -134,7 +143,7 @@ class PublicKey(Handle):
 
         digests.check_message(message, algorithm, message_type, schemes=_SCHEMES)
         try:
-            self._key.verify(signature, message, _padding(algorithm), digests.of_message(algorithm, message_type))
+            self._key.verify(signature, message, *_scheme(algorithm, message_type))
         except (InvalidSignature, ValueError) as error:
             raise errors.InvalidSignatureError from error
 

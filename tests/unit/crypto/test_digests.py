@@ -17,8 +17,8 @@ def test_every_hash_of_the_tables_is_known_by_its_name(name: str) -> None:
 
 
 def test_a_message_is_hashed_and_a_digest_is_taken() -> None:
-    assert not isinstance(digests.of_message(ECDSA, "RAW"), Prehashed)
-    assert isinstance(digests.of_message(ECDSA, "DIGEST"), Prehashed)
+    assert not isinstance(digests.of_message(ECDSA.hash, "RAW"), Prehashed)
+    assert isinstance(digests.of_message(ECDSA.hash, "DIGEST"), Prehashed)
 
 
 @pytest.mark.parametrize("algorithm", SIGNING_ALGORITHMS.values(), ids=SIGNING_ALGORITHMS)
