@@ -6,9 +6,10 @@ Nothing is imported until a row is loaded, so that help and completion stay chea
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kmscli.service.shapes import Request, Response
+if TYPE_CHECKING:
+    from kmscli.service.shapes import Request, Response
 
 
 class Row(NamedTuple):
@@ -34,9 +35,9 @@ class Operation(NamedTuple):
 
     name: str
     row: Row
-    request: type[Request]
-    response: type[Response]
-    handler: Callable[[Any, Any], Response]
+    request: "type[Request]"
+    response: "type[Response]"
+    handler: "Callable[[Any, Any], Response]"
 
 
 OPERATIONS: dict[str, Row] = {
