@@ -3,12 +3,13 @@
 Nothing is imported until a row is loaded, so that help and completion stay cheap.
 """
 
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kmscli.service.shapes import Request, Response
 
 
