@@ -16,22 +16,33 @@ from tests.vectors.made import (
     KEYFILE_SECRET,
     MATERIAL,
     MULTI_REGION_ID,
+    NEXT_DAY,
     PASSPHRASE,
     VAULT_ID,
     VAULT_SECRET,
+    WHEN,
     Entry,
+    Row,
     blob,
     event,
     file,
     fingerprint,
     first_set,
     fixed,
+    full_grant,
+    grant_record,
+    grant_rows,
     head,
     key_record,
+    key_rows,
+    policy_record,
     principal_record,
+    rows_with_digests,
     second_set,
     slot,
     third_set,
+    token_body,
+    trunk_of,
     version_record,
 )
 from tests.vectors.sealed import Sealer
@@ -51,6 +62,8 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "rejected-signature": file("Signatures.", 'vault.md, "Notation"', signatures()),
         "rejected-keyfile": file("Keyfiles.", 'vault.md, "Keyfile"', keyfiles()),
         "rejected-record": file("Bodies of records.", 'vault.md, "Notation", "Records"', records()),
+        "rejected-reading": file("Groups, read under a trunk.", 'vault.md, "Reading"', readings(sealer)),
+        "rejected-import-token": file("Import tokens.", 'vault.md, "Import tokens"', import_tokens()),
         "rejected-slot": file("Slots, opened with their own secret.", 'vault.md, "Slots"', slots(sealer)),
         "rejected-roots": file("Chains of root sets.", 'vault.md, "Roots"', root_chains()),
         "rejected-head": file("Heads.", 'vault.md, "Head"', heads()),
@@ -277,6 +290,7 @@ def _swapped(line: str) -> str:
 def records() -> list[Entry]:
     key, version = spec.encode(key_record(description="abc")), spec.encode(version_record())
     principal, first = spec.encode(principal_record()), spec.encode(first_set())
+    policy, grant, full = spec.encode(policy_record()), spec.encode(grant_record()), spec.encode(full_grant())
     sealed = spec.base64_text(version_record()["sealed"])
     signing = spec.base64_text(ADMIN.sign_public)
     cases: dict[str, tuple[str, str]] = {
@@ -296,7 +310,33 @@ def records() -> list[Entry]:
         "a member twice, another value first": ("key", replaced(key, '"kek":1', '"kek":2,"kek":1')),
         "an unknown member": ("key", replaced(key, '"kek":1', '"kek":1,"note":""')),
         "a missing member": ("key", replaced(key, '"kek":1,', "")),
-        "a missing member whose value is null": ("key", replaced(key, ',"deletion_window":null', "")),
+        "null for a member that has its default": ("key", replaced(key, '"abc"', '"abc","deletion_window":null')),
+        "an empty string for a member that has its default": ("key", replaced(key, '"abc"', '""')),
+        "an empty list for a member that has its default": ("key", replaced(key, '"abc"', '"abc","aliases":[]')),
+        "an empty list of tags": ("key", replaced(key, '"abc"', '"abc","tags":[]')),
+        "no bytes for a member that has its default": ("version", version[:-1] + ',"public":""}'),
+        "no sealed bytes, spelled out": ("version", replaced(version, sealed, "")),
+        "null for the first version's rotation": ("version", version[:-1] + ',"rotation":null}'),
+        "null for a constraint of a grant": ("grant", grant[:-1] + ',"context_equals":null}'),
+        "nobody who may retire a grant, spelled out": ("grant", grant[:-1] + ',"retiring":""}'),
+        "no signer of the first root set, spelled out": ("roots", first[:-1] + ',"signer":""}'),
+        "no signature of the first root set, spelled out": ("roots", first[:-1] + ',"signature":""}'),
+        "members with a default in another order": (
+            "grant",
+            replaced(full, ',"name":"a/b:c"', "").replace(',"retiring"', ',"name":"a/b:c","retiring"'),
+        ),
+        "a member with a default before those without": (
+            "key",
+            replaced(key, ',"description":"abc"', "").replace('"current"', '"description":"abc","current"'),
+        ),
+        "the names of a map in another order": ("grant", replaced(full, '"B":', '"c":')),
+        "the names of a map in the order of UTF-16": ("grant", _swapped_names(full)),
+        "a name twice in a map": ("grant", replaced(full, '"b":""', '"b":"","b":""')),
+        "a number in a map": ("grant", replaced(full, '"b":""', '"b":0')),
+        "an object for the document of a policy": ("policy", policy[: policy.index('"document":') + 11] + "{}}"),
+        "an unknown state": ("key", replaced(key, '"Enabled"', '"PendingImport"')),
+        "an unknown origin": ("key", replaced(key, '"AWS_KMS"', '"AWS_CLOUDHSM"')),
+        "an unknown rotation": ("version", version[:-1] + ',"rotation":"IMPORTED"}'),
         "members in another order": ("key", replaced(key, '"current":1,"kek":1', '"kek":1,"current":1')),
         "a number as a string": ("key", replaced(key, '"kek":1', '"kek":"1"')),
         "a number with a fraction": ("key", replaced(key, '"kek":1', '"kek":1.0')),
@@ -344,6 +384,12 @@ def records() -> list[Entry]:
     ]
 
 
+def _swapped_names(body: str) -> str:
+    """The body of a grant with the last two names of its map in the order of their UTF-16."""
+    first, second = ',"\uffff":"2"', ',"\U0001f511":"1"'
+    return replaced(body, first + second, second + first)
+
+
 def _trailing(text: str) -> str:
     """Another base64 of the same 32 bytes: a bit set that no byte has."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -352,6 +398,98 @@ def _trailing(text: str) -> str:
     if base64.b64decode(changed) != base64.b64decode(text):
         raise ValueError(text)
     return changed
+
+
+def readings(sealer: Sealer) -> list[Entry]:
+    """Groups whose digests fit all the way up, as a defect that a root signed, and groups that do not fit."""
+    key, grants = f"key/{KEY_ID}", f"grants/{KEY_ID}"
+    in_key, in_grants = key_rows(sealer), grant_rows()
+    # Of what does not fit: the group, the rows of the trunk, the rows that are found.
+    policy = next(row for row in in_key if row[0] == "policy")
+    opened = ("policy", KEY_ID, spec.encode(policy_record(document="{}")))
+    misplaced: dict[str, tuple[str, list[Row]]] = {
+        "a grant in the group of its key": (key, [*in_key, in_grants[0]]),
+        "a grant in the group of another key": (f"grants/{MULTI_REGION_ID}", [in_grants[0]]),
+        "a policy in the group of the grants": (grants, [*in_grants, policy]),
+        "a version in the group of another key": (f"key/{MULTI_REGION_ID}", in_key[-1:]),
+    }
+    unsigned: dict[str, tuple[str, list[Row], list[Row]]] = {
+        "a grant removed": (grants, in_grants, in_grants[:1]),
+        "all grants removed": (grants, in_grants, []),
+        "a grant added": (grants, in_grants[:1], in_grants),
+        "a grant in a group that was absent": (grants, [], in_grants),
+        "a policy removed": (key, in_key, [row for row in in_key if row != policy]),
+        "another policy": (key, in_key, [opened if row == policy else row for row in in_key]),
+    }
+    rows = rows_with_digests(in_grants)
+    broadened = [*rows[0][:2], spec.encode(grant_record(operations=["CreateGrant"])), rows[0][3]]
+    found = [
+        *(
+            _reading(name, group, rows_with_digests(held), trunk_of(group, rows_with_digests(held)))
+            for name, (group, held) in misplaced.items()
+        ),
+        *(
+            _reading(name, group, rows_with_digests(held), trunk_of(group, rows_with_digests(signed)))
+            for name, (group, signed, held) in unsigned.items()
+        ),
+    ]
+    return [*found, _reading("a changed grant, its digest kept", grants, [broadened, rows[1]], trunk_of(grants, rows))]
+
+
+def _reading(name: str, group: str, rows: list[list[Any]], trunk: bytes) -> Entry:
+    return refused(name, "vault.records", "VaultTamperedError", group=group, rows=rows, trunk=trunk)
+
+
+def import_tokens() -> list[Entry]:
+    body, salt = spec.encode(token_body()), fixed("salt of a token", 24)
+    key, context = spec.token_key(VAULT_SECRET), spec.token_context(VAULT_ID, KEY_ID)
+    good = spec.import_token(key, context, body, salt=salt)
+    second = b"KMSI\x02"
+
+    def made(bound: bytes = context, text: str = body, *, secret: bytes = key) -> bytes:
+        return spec.import_token(secret, bound, text, salt=salt)
+
+    heads = {
+        "nothing": b"",
+        "the name alone": b"KMSI",
+        "the head of a ciphertext": b"KMSB" + good[4:],
+        "another format": spec.import_token(
+            key, spec.token_context(VAULT_ID, KEY_ID, head=second), body, salt=salt, head=second
+        ),
+        "a byte before it": b"\x00" + good,
+    }
+    closed = {
+        "the head alone": good[:5],
+        "for another key": made(spec.token_context(VAULT_ID, MULTI_REGION_ID)),
+        "of another vault": made(spec.token_context(fixed("another vault", 16).hex(), KEY_ID)),
+        "under another vault secret": made(secret=spec.token_key(bytes(32))),
+        "under the vault secret itself": made(secret=VAULT_SECRET),
+        "bound without its head": made(spec.label("import-token", VAULT_ID, KEY_ID)),
+        "bound for another purpose": made(spec.material_context(VAULT_ID, KEY_ID, 1, 1)),
+        "a changed salt": flipped(good, 5),
+        "a changed commitment": flipped(good, 29),
+        "a changed ciphertext": flipped(good, 61),
+        "a changed tag": flipped(good, -1),
+        "the last byte cut off": good[:-1],
+        "a byte more": good + b"\x00",
+    }
+    misspelled = {
+        "an unknown member": made(text=body[:-1] + ',"note":""}'),
+        "a missing member": made(text=replaced(body, ',"valid_to":"' + NEXT_DAY + '"', "")),
+        "a space within": made(text=replaced(body, '"algorithm":', '"algorithm": ')),
+    }
+    over = {
+        "at the end of its day": spec.encode(token_body(valid_to=WHEN.replace("123456", "123000"))),
+        "after its day": spec.encode(token_body(valid_to="2026-02-28T12:00:00Z")),
+    }
+    cases = [
+        *((name, "formats.importtoken", "InvalidImportTokenError", token) for name, token in heads.items()),
+        *((name, "service.imports", "InvalidImportTokenError", token) for name, token in closed.items()),
+        *((name, "formats.record", "VaultTamperedError", token) for name, token in misspelled.items()),
+        *((name, "service.imports", "ExpiredImportTokenError", made(text=text)) for name, text in over.items()),
+    ]
+    parts = {"vault_secret": VAULT_SECRET, "vault_id": VAULT_ID, "key_id": KEY_ID, "now": WHEN}
+    return [refused(name, layer, error, **parts, token=token) for name, layer, error, token in cases]
 
 
 def slots(sealer: Sealer) -> list[Entry]:
@@ -418,7 +556,7 @@ def root_chains() -> list[Entry]:
     first, second, third = first_set(), second_set(), third_set()
     both = {"admin": ADMIN, "bob": BOB}
     plain = spec.root_set(VAULT_ID, 2, both)
-    unsigned = plain | {"signer": "admin"}
+    unsigned = spec.record("roots", plain | {"signer": "admin"})
 
     def following(set_members: Entry, signer: str = "admin", who: spec.Principal = ADMIN) -> list[Entry]:
         return [first, spec.signed_root_set(set_members, signer, who)]
@@ -449,6 +587,10 @@ def root_chains() -> list[Entry]:
         "a root added after it was signed": [first, second | {"roots": [*second["roots"], *third["roots"]]}],
         "the signature of another": following(plain, "admin", EVE),
         "a signature over the body with a signature": [first, signed],
+        "a signature over the body with an empty signature": [
+            first,
+            unsigned | {"signature": ADMIN.sign(spec.label("roots", spec.encode(unsigned | {"signature": b""})))},
+        ],
         "a signature for another purpose": [
             first,
             unsigned | {"signature": ADMIN.sign(spec.label("head", spec.encode(unsigned)))},
@@ -494,11 +636,14 @@ def heads() -> list[Entry]:
         "members in another order": replaced(body, '"seq":12,', "").replace('"roots"', '"seq":12,"roots"'),
         "an unknown member": replaced(body, '"roots":1', '"roots":1,"note":""'),
         "a missing member": replaced(body, ',"roots":1', ""),
+        "no number of keys": replaced(body, ',"keys":0', ""),
+        "null for the number of keys": replaced(body, '"keys":0', '"keys":null'),
         "a number with a fraction": replaced(body, '"seq":12', '"seq":12.0'),
         "a space within": replaced(body, '"seq":12', '"seq": 12'),
     }
     proofs = {
         "another generation": (replaced(body, '"generation":7', '"generation":8'), good),
+        "another number of keys": (replaced(body, '"keys":0', '"keys":1'), good),
         "another trunk": (spec.encode(head(root=fixed("another trunk").hex())), good),
         "the signature of another": (body, BOB.sign(spec.label("head", body))),
         "a signature for another purpose": (body, ADMIN.sign(spec.label("roots", body))),

@@ -7,8 +7,8 @@ What this folder is:
   line, a keyfile) is text here, and a byte in it that is not UTF-8 stands as Python's surrogate escape.
 - `data/rejected-*.json` are vectors that must be refused. An entry has one defect; its `name` says which. `layer` is
   the module of kmscli that must refuse it, `error` the class of the error.
-- `spec.py` is a second implementation, written from docs/spec. The vectors are made with it alone, so they are what
-  the specification says. `made.py` and `defects.py` list the entries.
+- `spec.py` and `pairs.py` are a second implementation, written from docs/spec. The vectors are made with it alone, so
+  they are what the specification says. `made.py` and `defects.py` list the entries.
 - `test_vectors.py` gives every entry to kmscli. It fails if a file, an entry or a member of one is not used, and if the
   files are not what this script writes.
 

@@ -1,10 +1,13 @@
 """The vectors that must be accepted: what each of them is made of."""
 
 import uuid
+from collections.abc import Iterable
+from functools import cache
 from hashlib import sha256, shake_256
 from typing import Any
 
-from tests.vectors import spec
+from tests.vectors import pairs, spec
+from tests.vectors.pairs import Encoded
 from tests.vectors.sealed import Sealer
 
 Entry = dict[str, Any]
@@ -25,8 +28,11 @@ KEK = fixed("kek")
 MATERIAL = fixed("material")
 WHEN = "2026-03-01T12:00:00.123456Z"
 WHOLE_SECOND = "2026-03-01T12:00:00Z"
+NEXT_DAY = "2026-03-02T12:00:00.123456Z"
 PASSPHRASE = "correct h\u00f6rse \u2713 staple "
 KEYFILE_SECRET = fixed("keyfile")
+GRANT_ID = fixed("grant id").hex()
+GRANTEE = "arn:aws:iam::123456789012:user/bob"
 KDF = {"memory_kib": 8 * 1024, "passes": 1, "lanes": 1}
 ALL_CHARACTERS = '"\\/\b\f\n\r\t\x00\x1f\x7f\u0080\u00e9e\u0301\u2028\uffff\U0001f511'
 
@@ -50,6 +56,7 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "slot-closed": file("A slot, and a secret of another.", 'vault.md, "Slots"', closed_slots(sealer)),
         "roots": file("A chain of root sets.", 'vault.md, "Roots"', root_chains()),
         "record": file("A record, its group and its digest.", 'vault.md, "Records"', records(sealer)),
+        "reading": file("A group, read under its trunk.", 'vault.md, "Reading"', readings(sealer)),
         "bucket-of": file("The bucket of a group.", tree, buckets_of()),
         "group": file("The digest of a group.", tree, groups()),
         "bucket": file("The digest of a bucket.", tree, buckets()),
@@ -59,7 +66,9 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "share": file("The share of a holder.", 'vault.md, "Key material"', shares(sealer)),
         "vault-secret": file("The vault secret of a root.", 'vault.md, "Key material"', vault_secrets(sealer)),
         "material": file("The sealed material of a version.", 'vault.md, "Key material"', materials()),
+        "pair": file("A key pair: its one encoding, and others.", 'vault.md, "Key material"', key_pairs()),
         "material-id": file("The KeyMaterialId of a version.", 'vault.md, "Key material"', material_ids()),
+        "import-token": file("An import token and what is in it.", 'vault.md, "Import tokens"', import_tokens()),
         "context": file("An encryption context and its canonical form.", 'blob.md, "Canonical..."', contexts()),
         "blob": file("A blob and what is in it.", 'blob.md, "Blob"', blobs()),
         "auditline": file("A line of the log, and what its signature covers.", 'audit.md, "Line"', lines()),
@@ -292,45 +301,71 @@ def root_chains() -> list[Entry]:
 
 def key_record(**members: Any) -> Entry:
     """The record of a key, as CreateKey makes it."""
-    return {
+    made = {
         "key_id": KEY_ID,
         "created": WHEN,
-        "description": "",
         "key_spec": "SYMMETRIC_DEFAULT",
         "key_usage": "ENCRYPT_DECRYPT",
         "origin": "AWS_KMS",
         "manager": "CUSTOMER",
         "state": "Enabled",
-        "aliases": [],
-        "tags": [],
         "current": 1,
         "kek": 1,
-        "deletion_date": None,
-        "deletion_window": None,
-    } | members
+    }
+    return spec.record("key", made | members)
 
 
-def version_record(number: int = 1, rotation: str | None = None) -> Entry:
+def version_record(number: int = 1, *, material: bytes | None = None, **members: Any) -> Entry:
     """The record of a version of the key."""
-    material = MATERIAL if number == 1 else fixed(f"material {number}")
-    sealed = spec.seal(
-        KEK,
-        spec.material_context(VAULT_ID, KEY_ID, number, 1),
-        material,
-        salt=fixed(f"salt of version {number}", 24),
-    )
-    return {
+    material = material or (MATERIAL if number == 1 else fixed(f"material {number}"))
+    made = {
         "key_id": KEY_ID,
         "number": number,
         "created": WHEN,
-        "rotation": rotation,
         "material_id": spec.material_id(VAULT_SECRET, KEY_ID, material),
-        "sealed": sealed,
+        "sealed": spec.seal(
+            KEK,
+            spec.material_context(VAULT_ID, KEY_ID, number, 1),
+            material,
+            salt=fixed(f"salt of version {number}", 24),
+        ),
     }
+    return spec.record("version", made | members)
 
 
-def bodies(sealer: Sealer) -> dict[str, tuple[str, str, str, Entry]]:
-    """Name -> kind, id, group and body of one record of each kind, and more."""
+def pair_record(found: Encoded) -> Entry:
+    """The record of the one version of a key pair."""
+    return version_record(material=found.private, public=found.public)
+
+
+def policy_record(**members: Any) -> Entry:
+    """The record of a policy, with a space and a newline as its author wrote them."""
+    document = '{"Version": "2012-10-17",\n "Statement": []}'
+    return spec.record("policy", {"key_id": KEY_ID, "document": document} | members)
+
+
+def grant_record(**members: Any) -> Entry:
+    """The record of a grant."""
+    made = {
+        "key_id": KEY_ID,
+        "grant_id": GRANT_ID,
+        "created": WHEN,
+        "grantee": GRANTEE,
+        "operations": ["Encrypt", "Decrypt"],
+    }
+    return spec.record("grant", made | members)
+
+
+def full_grant() -> Entry:
+    """The record of a grant with every member that a grant can have beside the others."""
+    constraint = {"\U0001f511": "1", "\uffff": "2", "b": "", "B": ALL_CHARACTERS, "": "3"}
+    return grant_record(
+        grant_id=fixed("another grant id").hex(), retiring=GRANTEE, name="a/b:c", context_equals=constraint
+    )
+
+
+def bodies(sealer: Sealer) -> dict[str, tuple[str, str, Entry]]:
+    """Name -> kind, id and body of one record of each kind, and more."""
     vault = {
         "vault_id": VAULT_ID,
         "account": "123456789012",
@@ -339,6 +374,27 @@ def bodies(sealer: Sealer) -> dict[str, tuple[str, str, str, Entry]]:
         "kdf_memory_mib": 64,
     }
     alias = {"name": "alias/app/db", "key_id": KEY_ID, "created": WHOLE_SECOND, "updated": WHEN}
+    share = {"key_id": KEY_ID, "principal": "admin", "kek": 1, "sealed": _share(sealer, KEY_ID, "admin", ADMIN, 1)}
+    secret = {"principal": "admin", "sealed": _vault_secret(sealer, "admin", ADMIN)}
+    return {
+        "vault": ("vault", "", spec.record("vault", vault)),
+        "roots, the first set": ("roots", "1", first_set()),
+        "roots, a later set": ("roots", "2", second_set()),
+        "vault-secret": ("vault-secret", "admin", spec.record("vault-secret", secret)),
+        "principal": ("principal", "admin", principal_record()),
+        "alias": ("alias", "alias/app/db", spec.record("alias", alias)),
+        "share": ("share", f"{KEY_ID}/admin", spec.record("share", share)),
+        **_key_bodies(),
+        **_version_bodies(),
+        "policy": ("policy", KEY_ID, policy_record()),
+        "policy, every kind of character": ("policy", KEY_ID, policy_record(document=ALL_CHARACTERS)),
+        "grant, as it is made": ("grant", f"{KEY_ID}/{GRANT_ID}", grant_record()),
+        "grant, every member set": ("grant", f"{KEY_ID}/{full_grant()['grant_id']}", full_grant()),
+        "grant, an empty constraint": ("grant", f"{KEY_ID}/{GRANT_ID}", grant_record(context_subset={})),
+    }
+
+
+def _key_bodies() -> dict[str, tuple[str, str, Entry]]:
     full = key_record(
         description=ALL_CHARACTERS,
         manager="AWS",
@@ -349,38 +405,40 @@ def bodies(sealer: Sealer) -> dict[str, tuple[str, str, str, Entry]]:
         kek=2,
         deletion_date="2026-03-31T12:00:00Z",
         deletion_window=30,
+        rotation_period=365,
+        next_rotation="2027-03-01T12:00:00.123000Z",
     )
-    share = {"key_id": KEY_ID, "principal": "admin", "kek": 1, "sealed": _share(sealer, KEY_ID, "admin", ADMIN, 1)}
-    key = f"key/{KEY_ID}"
     return {
-        "vault": ("vault", "", "vault", vault),
-        "roots, the first set": ("roots", "1", "vault", first_set()),
-        "roots, a later set": ("roots", "2", "vault", second_set()),
-        "vault-secret": (
-            "vault-secret",
-            "admin",
-            "vault",
-            {"principal": "admin", "sealed": _vault_secret(sealer, "admin", ADMIN)},
-        ),
-        "principal": ("principal", "admin", "principal/admin", principal_record()),
-        "alias": ("alias", "alias/app/db", "alias/app/db", alias),
-        "key, as it is made": ("key", KEY_ID, key, key_record()),
-        "key, every member set": ("key", KEY_ID, key, full),
-        "key, a multi-Region id": (
-            "key",
-            MULTI_REGION_ID,
-            f"key/{MULTI_REGION_ID}",
-            key_record(key_id=MULTI_REGION_ID),
-        ),
-        "version, the first": ("version", f"{KEY_ID}/00000001", key, version_record()),
-        "version, of a rotation": ("version", f"{KEY_ID}/00000002", key, version_record(2, "ON_DEMAND")),
-        "share": ("share", f"{KEY_ID}/admin", key, share),
+        "key, as it is made": ("key", KEY_ID, key_record()),
+        "key, every member set": ("key", KEY_ID, full),
+        "key, a multi-Region id": ("key", MULTI_REGION_ID, key_record(key_id=MULTI_REGION_ID)),
+        "key, of origin EXTERNAL without material": ("key", KEY_ID, key_record(origin="EXTERNAL", current=0)),
+        "key, a key pair": ("key", KEY_ID, key_record(key_spec="ECC_NIST_EDWARDS25519", key_usage="SIGN_VERIFY")),
+    }
+
+
+def _version_bodies() -> dict[str, tuple[str, str, Entry]]:
+    first, second = f"{KEY_ID}/00000001", f"{KEY_ID}/00000002"
+    rotated: Entry = {"rotation": "ON_DEMAND", "rotated": NEXT_DAY}
+    automatic = rotated | {"rotation": "AUTOMATIC"}
+    imported: Entry = {"description": "from the HSM", "valid_to": NEXT_DAY}
+    return {
+        "version, the first": ("version", first, version_record()),
+        "version, of a rotation on demand": ("version", second, version_record(2, **rotated)),
+        "version, of an automatic rotation": ("version", second, version_record(2, **automatic)),
+        "version, imported": ("version", first, version_record(**imported)),
+        "version, every member set": ("version", second, version_record(2, public=b"\x30\x00", **rotated, **imported)),
+        "version, its material deleted": ("version", first, version_record(sealed=b"", description="from the HSM")),
+        **{
+            f"version, of {name}": ("version", first, pair_record(key_pairs_of_each_spec()[name]))
+            for name in ("RSA_2048", "ECC_NIST_EDWARDS25519", "ML_KEM_768")
+        },
     }
 
 
 def principal_record() -> Entry:
     """The record of `admin`."""
-    return {
+    members = {
         "name": "admin",
         "kind": "user",
         "root": True,
@@ -389,18 +447,19 @@ def principal_record() -> Entry:
         "sign": ADMIN.sign_public,
         "seal": ADMIN.sealing.public,
     }
+    return spec.record("principal", members)
 
 
 def records(sealer: Sealer) -> list[Entry]:
     entries = []
-    for name, (kind, record_id, group, members) in bodies(sealer).items():
+    for name, (kind, record_id, members) in bodies(sealer).items():
         body = spec.encode(members)
         entries.append(
             {
                 "name": name,
                 "kind": kind,
                 "id": record_id,
-                "group": group,
+                "group": spec.group_of(kind, record_id),
                 "body": body,
                 "digest": spec.record_digest(kind, record_id, body),
             }
@@ -408,11 +467,51 @@ def records(sealer: Sealer) -> list[Entry]:
     return entries
 
 
+Row = tuple[str, str, str]
+"""Kind, id and body of a record."""
+
+
+def key_rows(sealer: Sealer) -> list[Row]:
+    """The records of a key that has one of each kind."""
+    names = ["key, as it is made", "policy", "share", "version, the first", "version, of a rotation on demand"]
+    found = bodies(sealer)
+    return [(kind, record_id, spec.encode(members)) for kind, record_id, members in (found[name] for name in names)]
+
+
+def grant_rows() -> list[Row]:
+    """The records of the grants on that key."""
+    return [("grant", f"{KEY_ID}/{found['grant_id']}", spec.encode(found)) for found in (grant_record(), full_grant())]
+
+
+def rows_with_digests(rows: Iterable[Row]) -> list[list[Any]]:
+    """Rows as the store keeps them, in its order, each with the digest of its body."""
+    return [[*row, spec.record_digest(*row)] for row in sorted(rows)]
+
+
+def trunk_of(group: str, rows: list[list[Any]]) -> bytes:
+    """The trunk's digest of a vault that has this group alone."""
+    return spec.trunk_digest({group: [(kind, record_id, value) for kind, record_id, _, value in rows]} if rows else {})
+
+
+def readings(sealer: Sealer) -> list[Entry]:
+    cases = {
+        "a key with its versions, share and policy": (f"key/{KEY_ID}", key_rows(sealer)),
+        "the grants on a key": (f"grants/{KEY_ID}", grant_rows()),
+        "a group that is not there": (f"grants/{MULTI_REGION_ID}", []),
+    }
+    entries = []
+    for name, (group, found) in cases.items():
+        rows = rows_with_digests(found)
+        entries.append({"name": name, "group": group, "rows": rows, "trunk": trunk_of(group, rows)})
+    return entries
+
+
 # -- tree and head -----------------------------------------------------------------------------------------------------
 
 
 def buckets_of() -> list[Entry]:
-    names = ["vault", f"key/{KEY_ID}", f"key/{MULTI_REGION_ID}", "principal/admin", "alias/app/db", "alias/\u00e9"]
+    keys = [f"key/{KEY_ID}", f"key/{MULTI_REGION_ID}", f"grants/{KEY_ID}"]
+    names = ["vault", *keys, "principal/admin", "alias/app/db", "alias/\u00e9"]
     edges = [_name_in_bucket(0), _name_in_bucket(4095)]
     return [{"name": f"of {name}", "group": name, "bucket": spec.bucket_of(name)} for name in [*names, *edges]]
 
@@ -436,6 +535,7 @@ def groups() -> list[Entry]:
                 ("key", KEY_ID, fixed("e")),
             ],
         ),
+        "the grants on a key": (f"grants/{KEY_ID}", [("grant", f"{KEY_ID}/{GRANT_ID}", fixed("f"))]),
         "no record": ("vault", []),
     }
     return [
@@ -517,12 +617,13 @@ def head(**members: Any) -> Entry:
         "line": fixed("line").hex(),
         "author": "admin",
         "roots": 1,
+        "keys": 0,
     } | members
 
 
 def heads() -> list[Entry]:
     entries = []
-    for name, members in {"a head": head(), "another": head(generation=2**53 + 1, roots=2)}.items():
+    for name, members in {"a head": head(), "another": head(generation=2**53 + 1, roots=2, keys=1_000_000)}.items():
         body = spec.encode(members)
         message = spec.label("head", body)
         entries.append(
@@ -586,9 +687,11 @@ def vault_secrets(sealer: Sealer) -> list[Entry]:
 
 def materials() -> list[Entry]:
     cases = {
-        "the first version": (KEY_ID, 1, 1),
-        "a later version under a renewed KEK": (KEY_ID, 258, 2),
-        "a multi-Region key": (MULTI_REGION_ID, 1, 1),
+        "the first version": (KEY_ID, 1, 1, MATERIAL),
+        "a later version under a renewed KEK": (KEY_ID, 258, 2, MATERIAL),
+        "a multi-Region key": (MULTI_REGION_ID, 1, 1, MATERIAL),
+        "a key of HMAC_512": (KEY_ID, 1, 1, fixed("HMAC_512", 64)),
+        "a key pair": (KEY_ID, 1, 1, key_pairs_of_each_spec()["ML_KEM_768"].private),
     }
     return [
         {
@@ -601,12 +704,90 @@ def materials() -> list[Entry]:
             "sealed": spec.seal(
                 KEK,
                 spec.material_context(VAULT_ID, key_id, version, kek),
-                MATERIAL,
+                material,
                 salt=fixed(f"salt of {name}", 24),
             ),
-            "material": MATERIAL,
+            "material": material,
         }
-        for name, (key_id, version, kek) in cases.items()
+        for name, (key_id, version, kek, material) in cases.items()
+    ]
+
+
+@cache
+def key_pairs_of_each_spec() -> dict[str, Encoded]:
+    """Key spec -> a key pair; one size of RSA stands for all."""
+    seeds = {"ML_DSA_44": 32, "ML_DSA_65": 32, "ML_DSA_87": 32, "ML_KEM_768": 64, "ML_KEM_1024": 64}
+    sizes = {"ECC_NIST_P256": 31, "ECC_NIST_P384": 47, "ECC_NIST_P521": 65, "ECC_SECG_P256K1": 32}
+    return {
+        "RSA_2048": pairs.rsa(fixed_prime("first prime"), fixed_prime("second prime")),
+        **{name: pairs.curve(name, int.from_bytes(fixed(name, size), "big")) for name, size in sizes.items()},
+        "ECC_NIST_EDWARDS25519": pairs.edwards(fixed("ECC_NIST_EDWARDS25519")),
+        **{name: pairs.lattice(name, fixed(name, size)) for name, size in seeds.items()},
+    }
+
+
+def fixed_prime(name: str) -> int:
+    """The first prime behind a fixed number of 1024 bits, of which the first two are set."""
+    candidate = int.from_bytes(fixed(name, 128), "big") | 3 << 1022 | 1
+    small = [number for number in range(3, 2000, 2) if all(number % part for part in range(3, int(number**0.5) + 1, 2))]
+    while not all(candidate % number for number in small) or not _is_prime(candidate):
+        candidate += 2
+    return candidate
+
+
+def _is_prime(number: int) -> bool:
+    """Miller and Rabin's test to the first bases: who makes the vectors chose the number, nobody else did."""
+    odd, twos = number - 1, 0
+    while odd % 2 == 0:
+        odd, twos = odd // 2, twos + 1
+    for base in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29):
+        power = pow(base, odd, number)
+        if power not in (1, number - 1) and all(pow(power, 2**step, number) != number - 1 for step in range(1, twos)):
+            return False
+    return True
+
+
+def key_pairs() -> list[Entry]:
+    return [
+        {
+            "name": name,
+            "key_spec": name,
+            "private": found.private,
+            "public": found.public,
+            "imported": [found.private, *found.others.values()],
+        }
+        for name, found in key_pairs_of_each_spec().items()
+    ]
+
+
+def token_body(**members: Any) -> Entry:
+    """What is sealed in an import token."""
+    private = key_pairs_of_each_spec()["RSA_2048"].private
+    return {"algorithm": "RSAES_OAEP_SHA_256", "private": private, "valid_to": NEXT_DAY} | members
+
+
+def import_tokens() -> list[Entry]:
+    cases = {
+        "a token": (KEY_ID, token_body()),
+        "a token of a multi-Region key": (MULTI_REGION_ID, token_body(algorithm="RSA_AES_KEY_WRAP_SHA_1")),
+    }
+    return [
+        {
+            "name": name,
+            "vault_secret": VAULT_SECRET,
+            "vault_id": VAULT_ID,
+            "key_id": key_id,
+            "now": WHEN,
+            "members": members,
+            "body": spec.encode(members),
+            "token": spec.import_token(
+                spec.token_key(VAULT_SECRET),
+                spec.token_context(VAULT_ID, key_id),
+                spec.encode(members),
+                salt=fixed(f"salt of {name}", 24),
+            ),
+        }
+        for name, (key_id, members) in cases.items()
     ]
 
 

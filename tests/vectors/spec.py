@@ -208,16 +208,73 @@ def with_check(slot: dict[str, Any]) -> dict[str, Any]:
 
 # -- vault.md, "Roots", "Records", "Tree", "Head", "Key material" ------------------------------------------------------
 
+_MEMBERS = {
+    "vault": "vault_id account region created kdf_memory_mib",
+    "roots": "vault_id number roots signer? signature?",
+    "vault-secret": "principal sealed",
+    "principal": "name kind root state created sign seal",
+    "alias": "name key_id created updated",
+    "key": "key_id created key_spec key_usage origin manager state current kek description? aliases? tags?"
+    " deletion_date? deletion_window? rotation_period? next_rotation?",
+    "version": "key_id number created material_id sealed? public? rotation? rotated? description? valid_to?",
+    "share": "key_id principal kek sealed",
+    "policy": "key_id document",
+    "grant": "key_id grant_id created grantee operations retiring? name? context_equals? context_subset?",
+}
+"""Kind of a record -> the members of its body in order; `?` marks those that have a default."""
+_EMPTY_STRINGS = {"signer", "description", "retiring", "name"}
+_EMPTY_BYTES = {"signature", "sealed", "public"}
+_EMPTY_LISTS = {"aliases", "tags"}
+
+
+def default(member: str) -> Any:
+    """What a member that is marked is when it is left out."""
+    if member in _EMPTY_STRINGS:
+        return ""
+    if member in _EMPTY_BYTES:
+        return b""
+    return [] if member in _EMPTY_LISTS else None
+
+
+def record(kind: str, members: dict[str, Any]) -> dict[str, Any]:
+    """The members of a body in their order, without those that have their default, maps sorted."""
+    body = {}
+    for name in _MEMBERS[kind].split():
+        member = name.removesuffix("?")
+        value = members[member] if member == name else members.get(member, default(member))
+        if member == name or value != default(member):
+            body[member] = by_utf8(value) if isinstance(value, dict) else value
+    if unknown := members.keys() - {name.removesuffix("?") for name in _MEMBERS[kind].split()}:
+        raise ValueError(unknown)
+    return body
+
+
+def by_utf8(mapping: dict[str, Any]) -> dict[str, Any]:
+    """The same map with its names in the order of their bytes."""
+    return dict(sorted(mapping.items(), key=lambda pair: pair[0].encode()))
+
 
 def root_set(vault_id: str, number: int, roots: dict[str, Principal]) -> dict[str, Any]:
     """A root set without signer and signature."""
     listed = [{"principal": name, "sign": who.sign_public, "seal": who.sealing.public} for name, who in roots.items()]
-    return {"vault_id": vault_id, "number": number, "roots": listed, "signer": "", "signature": b""}
+    return record("roots", {"vault_id": vault_id, "number": number, "roots": listed})
 
 
 def signed_root_set(unsigned: dict[str, Any], signer: str, who: Principal) -> dict[str, Any]:
-    named = unsigned | {"signer": signer, "signature": b""}
-    return named | {"signature": who.sign(label("roots", encode(named)))}
+    named = record("roots", unsigned | {"signer": signer})
+    return record("roots", named | {"signature": who.sign(label("roots", encode(named)))})
+
+
+def group_of(kind: str, record_id: str) -> str:
+    """The group of a record."""
+    if kind == "alias":
+        return record_id
+    if kind == "principal":
+        return f"principal/{record_id}"
+    key_id, _, _ = record_id.partition("/")
+    if kind in ("key", "version", "share", "policy"):
+        return f"key/{key_id}"
+    return f"grants/{key_id}" if kind == "grant" else "vault"
 
 
 def record_digest(kind: str, record_id: str, body: str) -> bytes:
@@ -265,6 +322,23 @@ def share_context(vault_id: str, key_id: str, principal: str, kek: int) -> bytes
 
 def material_context(vault_id: str, key_id: str, version: int, kek: int) -> bytes:
     return label("material", vault_id, key_id, u32(version), u32(kek))
+
+
+# -- vault.md, "Import tokens" -----------------------------------------------------------------------------------------
+
+TOKEN_HEAD = b"KMSI\x01"
+
+
+def token_key(vault_secret: bytes) -> bytes:
+    return expand(vault_secret, b"kms/v1/import-token-key", 32)
+
+
+def token_context(vault_id: str, key_id: str, *, head: bytes = TOKEN_HEAD) -> bytes:
+    return label("import-token", head, vault_id, key_id)
+
+
+def import_token(key: bytes, context: bytes, body: str, *, salt: bytes, head: bytes = TOKEN_HEAD) -> bytes:
+    return head + seal(key, context, body.encode(), salt=salt)
 
 
 # -- blob.md, audit.md -------------------------------------------------------------------------------------------------

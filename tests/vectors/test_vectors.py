@@ -4,26 +4,33 @@ import json
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from kmscli.audit import roots
 from kmscli.audit.replay import Replay
-from kmscli.crypto import identity, kdf, seal
+from kmscli.crypto import identity, kdf, registry, seal
 from kmscli.crypto.identity import Identity, SealingKey
+from kmscli.crypto.keypair import Pair
 from kmscli.errors import KmsError
-from kmscli.formats import auditline, blob, context, head, keyfile, record, slot, tree, wire
+from kmscli.formats import auditline, blob, context, head, importtoken, keyfile, record, slot, tree, wire
 from kmscli.formats.auditline import RecordChange
 from kmscli.formats.head import Head
+from kmscli.formats.importtoken import ImportToken
 from kmscli.formats.record import KeyRecord, ShareRecord, VaultSecretRecord, VersionRecord
+from kmscli.model.specs import KEY_SPECS
+from kmscli.service import imports, materials
+from kmscli.storage.sqlite import Row, Store
 from kmscli.vault import shares, slots, snapshot
-from kmscli.vault.records import KeyGroup
+from kmscli.vault.records import Records
 from kmscli.vault.secrets import Secret
 from tests.vectors import generate
-from tests.vectors.made import WHEN, key_record
+from tests.vectors.made import key_record
 from tests.vectors.spec import encode
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -263,6 +270,47 @@ def test_a_body_that_is_not_the_one_encoding_is_refused(vector: Vector) -> None:
     refused(vector, lambda: record.decode(body, shape))
 
 
+class OneGroup:
+    """A store that holds one group, and the tree above it."""
+
+    def __init__(self, group: str, rows: list[Row]) -> None:
+        self._name, self._rows = group, rows
+        bucket = tree.bucket_of(group)
+        branch = bucket // tree.FANOUT
+        self._number = bucket
+        digest = tree.group_digest(group, ((row.kind, row.id, row.digest) for row in rows))
+        self._bucket = [(group, digest)] if rows else []
+        children = tree.with_child(tree.EMPTY_NODE, bucket % tree.FANOUT, tree.bucket_digest(bucket, self._bucket))
+        trunk = tree.with_child(tree.EMPTY_NODE, branch, tree.node_digest(branch, children))
+        self._nodes = {branch: children, tree.TRUNK: trunk}
+
+    def node(self, number: int) -> bytes | None:
+        return self._nodes.get(number)
+
+    def bucket(self, number: int) -> list[tuple[str, bytes]]:
+        return self._bucket if number == self._number else []
+
+    def group(self, name: str) -> list[Row]:
+        return self._rows if name == self._name else []
+
+
+def read(vector: Vector) -> list[list[str]]:
+    """Kind, id and body of the records of the vector's group, proved under its trunk."""
+    rows = [Row(kind, rid, body.encode(), bytes.fromhex(value)) for kind, rid, body, value in vector["rows"]]
+    records = Records(cast("Store", OneGroup(vector["group"], rows)), vector["trunk"])
+    return [[row.kind, row.id, row.body.decode()] for row in records.group(vector["group"]).values()]
+
+
+@vectors("reading")
+def test_a_group_is_read_under_its_trunk(vector: Vector) -> None:
+    assert read(vector) == [row[:3] for row in vector["rows"]]
+
+
+@vectors("rejected-reading")
+def test_a_group_that_is_not_the_signed_one_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: read(vector))
+
+
 # -- tree and head -----------------------------------------------------------------------------------------------------
 
 
@@ -324,11 +372,14 @@ def key_of(vector: Vector) -> KeyRecord:
     return record.decode(encode(members).encode(), KeyRecord)
 
 
-def open_share(vector: Vector) -> bytes | None:
-    key, principal = key_of(vector), vector["principal"]
-    share = ShareRecord(key_id=key.key_id, principal=principal, kek=key.kek, sealed=vector.raw("sealed"))
-    group = KeyGroup(key, {}, {principal: share})
-    return shares.open_share(group, principal, Identity(vector.raw("seed")), vault_id=vector["vault_id"])
+def open_share(vector: Vector) -> bytes:
+    share = ShareRecord(
+        key_id=vector["key_id"],
+        principal=vector["principal"],
+        kek=vector["kek_number"],
+        sealed=vector.raw("sealed"),
+    )
+    return shares.open_share(share, Identity(vector.raw("seed")), vault_id=vector["vault_id"])
 
 
 @vectors("share")
@@ -357,17 +408,15 @@ def test_the_vault_secret_of_another_is_refused(vector: Vector) -> None:
 
 
 def open_material(vector: Vector) -> bytes:
-    key, number = key_of(vector), vector["version"]
+    key = key_of(vector)
     version = VersionRecord(
         key_id=key.key_id,
-        number=number,
+        number=vector["version"],
         created=key.created,
-        rotation=None,
         material_id="",
         sealed=vector.raw("sealed"),
     )
-    group = KeyGroup(key, {number: version}, {})
-    return shares.open_material(vector.raw("kek"), group, number, vault_id=vector["vault_id"])
+    return shares.open_material(vector.raw("kek"), key, version, vault_id=vector["vault_id"])
 
 
 @vectors("material")
@@ -382,18 +431,53 @@ def test_the_material_of_another_version_is_refused(vector: Vector) -> None:
 
 @vectors("material-id")
 def test_a_material_has_its_id(vector: Vector) -> None:
-    key = record.decode(encode(key_record(key_id=vector["key_id"], created=WHEN)).encode(), KeyRecord)
-    version = shares.seal_material(
-        bytes(32),
-        vector.raw("material"),
-        key,
-        number=1,
-        vault_id="",
-        vault_secret=vector.raw("vault_secret"),
-        rotation=None,
-        now=key.created,
+    found = shares.material_id(vector.raw("vault_secret"), vector["key_id"], vector.raw("material"))
+    assert found == vector["material_id"]
+
+
+@vectors("pair")
+def test_a_key_pair_has_one_encoding_however_it_was_brought(vector: Vector) -> None:
+    spec, expected = vector["key_spec"], Pair(vector.raw("private"), vector.raw("public"))
+    for other in vector["imported"]:
+        assert registry.read_private(spec, bytes.fromhex(other)) == expected
+    registry.private_key(spec, expected.private)
+    registry.public_key(spec, expected.public)
+
+
+def test_there_is_a_pair_for_each_family_and_each_spec_but_the_sizes_of_rsa() -> None:
+    found = {entry["key_spec"] for entry in entries_of("pair")}
+    assert found == {name for name, row in KEY_SPECS.items() if row.asymmetric} - {"RSA_3072", "RSA_4096"}
+
+
+# -- import tokens -----------------------------------------------------------------------------------------------------
+
+
+def open_token(vector: Vector, monkeypatch: pytest.MonkeyPatch) -> ImportToken:
+    """The token as ImportKeyMaterial opens it, in a vault with the vector's id and secret."""
+    secret = vector.raw("vault_secret")
+    monkeypatch.setattr(materials, "vault_secret", lambda _: secret)
+    vault = SimpleNamespace(vault=SimpleNamespace(vault_id=vector["vault_id"]))
+    call = SimpleNamespace(now=datetime.fromisoformat(vector["now"]), records=vault)
+    key = record.decode(encode(key_record(key_id=vector["key_id"])).encode(), KeyRecord)
+    return imports._opened_token(cast("Any", call), key, vector.raw("token"))
+
+
+@vectors("import-token")
+def test_a_token_opens_to_its_wrapping_key(vector: Vector, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = open_token(vector, monkeypatch)
+    assert msgspec.to_builtins(found) == msgspec.to_builtins(
+        ImportToken(
+            algorithm=vector["members"]["algorithm"],
+            private=bytes.fromhex(vector["members"]["private"]),
+            valid_to=datetime.fromisoformat(vector["members"]["valid_to"]),
+        )
     )
-    assert version.material_id == vector["material_id"]
+    assert importtoken.encode(found) == vector.text("body")
+
+
+@vectors("rejected-import-token")
+def test_another_token_is_refused(vector: Vector, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(vector, lambda: open_token(vector, monkeypatch))
 
 
 # -- blobs and lines ---------------------------------------------------------------------------------------------------
