@@ -47,9 +47,10 @@ def event(
         read_only: Whether it writes no record.
         outcome: What came of it.
     """
-    members = _frame(name, principal, place, rng, kind="AwsApiCall", read_only=read_only, touched=outcome.touched)
+    members = _frame(name, principal, place, rng, kind="AwsApiCall", read_only=read_only)
     members["requestParameters"] = _bounded(outcome.parameters)
     members["responseElements"] = outcome.answer
+    members["resources"] = _resources(place, outcome.touched)
     if outcome.error is not None:
         members |= {"errorCode": outcome.error.code, "errorMessage": outcome.error.message[: limits.AUDIT_MESSAGE_MAX]}
     return members
@@ -68,19 +69,21 @@ def service_event(
         arn: Of the key.
         details: serviceEventDetails.
     """
-    members = _frame(name, principal, place, rng, kind="AwsServiceEvent", read_only=False, touched=(arn,))
-    return members | {"requestParameters": None, "responseElements": None, "serviceEventDetails": details}
+    members = _frame(name, principal, place, rng, kind="AwsServiceEvent", read_only=False)
+    return members | {
+        "requestParameters": None,
+        "responseElements": None,
+        "resources": _resources(place, (arn,)),
+        "serviceEventDetails": details,
+    }
+
+
+def _resources(place: Place, touched: Sequence[str]) -> list[dict[str, str]]:
+    return [{"accountId": place.account, "type": "AWS::KMS::Key", "ARN": arn} for arn in touched]
 
 
 def _frame(
-    name: str,
-    principal: str,
-    place: Place,
-    rng: Callable[[int], bytes],
-    *,
-    kind: str,
-    read_only: bool,
-    touched: Sequence[str],
+    name: str, principal: str, place: Place, rng: Callable[[int], bytes], *, kind: str, read_only: bool
 ) -> dict[str, Any]:
     return {
         "eventID": ids.new_uuid(rng),
@@ -100,7 +103,6 @@ def _frame(
         },
         "readOnly": read_only,
         "requestID": ids.new_uuid(rng),
-        "resources": [{"accountId": place.account, "type": "AWS::KMS::Key", "ARN": arn} for arn in touched],
     }
 
 

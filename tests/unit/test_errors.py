@@ -10,18 +10,6 @@ from kmscli import errors
 from kmscli.errors import EXIT_CODES, KmsError
 
 CUSTOM_KEY_STORE = "belongs to CloudHSM and external key stores, which need a cloud"
-LATER = {
-    "ConflictException": "raised by multi-Region keys and automatic rotation",
-    "ExpiredImportTokenException": "import of key material",
-    "IncorrectKeyMaterialException": "import of key material",
-    "InvalidGrantIdException": "grants",
-    "InvalidGrantTokenException": "grants",
-    "InvalidImportTokenException": "import of key material",
-    "KMSInvalidMacException": "MACs",
-    "KMSInvalidSignatureException": "signatures",
-    "MalformedPolicyDocumentException": "key policies",
-}
-"""AWS's errors of operations that are not built yet."""
 CLOUD_ONLY = {
     "DependencyTimeoutException": "AWS's own services time out; a lock that does is LockTimeout",
     "KeyUnavailableException": "a key of a custom key store or a replica that is not ready",
@@ -109,6 +97,9 @@ PUBLISHED = {
     "InvalidAliasNameException": 2,
     "InvalidMarkerException": 2,
     "TagException": 2,
+    "MalformedPolicyDocumentException": 2,
+    "InvalidGrantIdException": 2,
+    "InvalidGrantTokenException": 2,
     "Declined": 3,
     "VaultNotFound": 10,
     "LockTimeout": 11,
@@ -119,10 +110,16 @@ PUBLISHED = {
     "AlreadyExistsException": 21,
     "DisabledException": 22,
     "KMSInvalidStateException": 22,
+    "ConflictException": 22,
     "InvalidKeyUsageException": 23,
+    "InvalidImportTokenException": 24,
+    "ExpiredImportTokenException": 24,
+    "IncorrectKeyMaterialException": 24,
     "AccessDeniedException": 30,
     "LimitExceededException": 31,
     "InvalidCiphertextException": 40,
+    "KMSInvalidSignatureException": 41,
+    "KMSInvalidMacException": 41,
     "IncorrectKeyException": 42,
     "VaultTampered": 50,
     "AuditTampered": 51,
@@ -168,14 +165,14 @@ def test_one_name_has_one_exit_code() -> None:
 @pytest.mark.parametrize("name", sorted(aws_errors()))
 def test_each_error_of_aws_has_a_class_or_a_reason_to_have_none(name: str) -> None:
     ours = any(found.code == name for found in CLASSES)
-    reason = LATER.get(name) or CLOUD_ONLY.get(name)
+    reason = CLOUD_ONLY.get(name)
     if name.startswith(PREFIXES_OF_KEY_STORES):
         reason = CUSTOM_KEY_STORE
     assert ours != bool(reason)
 
 
 def test_no_reason_stands_for_an_error_that_aws_does_not_have() -> None:
-    assert (LATER.keys() | CLOUD_ONLY.keys()) - aws_errors() == set()
+    assert CLOUD_ONLY.keys() - aws_errors() == set()
 
 
 def test_names_in_the_form_of_aws_are_names_of_aws() -> None:

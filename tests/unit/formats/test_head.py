@@ -6,8 +6,8 @@ from kmscli import errors
 from kmscli.formats import head, record
 from kmscli.formats.head import Head
 
-HEAD = Head(vault_id="00", generation=1, root="11", seq=1, line="22", author="admin", roots=1)
-BODY = b'{"vault_id":"00","generation":1,"root":"11","seq":1,"line":"22","author":"admin","roots":1}'
+HEAD = Head(vault_id="00", generation=1, root="11", seq=1, line="22", author="admin", roots=1, keys=0)
+BODY = b'{"vault_id":"00","generation":1,"root":"11","seq":1,"line":"22","author":"admin","roots":1,"keys":0}'
 
 
 def test_a_head_has_one_encoding() -> None:
@@ -16,7 +16,7 @@ def test_a_head_has_one_encoding() -> None:
 
 
 @pytest.mark.parametrize(
-    "member", [b'"vault_id":"00",', b'"generation":1,', b'"root":"11",', b'"seq":1,', b',"roots":1']
+    "member", [b'"vault_id":"00",', b'"generation":1,', b'"root":"11",', b'"seq":1,', b',"roots":1', b',"keys":0']
 )
 def test_no_member_may_be_missing(member: bytes) -> None:
     with pytest.raises(errors.VaultTamperedError):

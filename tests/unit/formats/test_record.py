@@ -2,52 +2,146 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from kmscli import errors
 from kmscli.formats import record
-from kmscli.formats.record import AliasRecord, KeyRecord, RootKey, RootSet, VersionRecord
+from kmscli.formats.record import (
+    AliasRecord,
+    GrantRecord,
+    KeyRecord,
+    PolicyRecord,
+    Record,
+    RootKey,
+    RootSet,
+    VersionRecord,
+)
 from kmscli.formats.wire import digest
 
 TIME = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 ALIAS = AliasRecord(name="alias/\u00e4", key_id="k", created=TIME, updated=TIME)
-VERSION = VersionRecord(key_id="k", number=1, created=TIME, rotation=None, material_id="00", sealed=b"\x00\xff\xfe\xfd")
+VERSION = VersionRecord(key_id="k", number=1, created=TIME, material_id="00", sealed=b"\x00\xff\xfe\xfd")
 ALIAS_BODY = (
     '{"name":"alias/\u00e4","key_id":"k","created":"2026-03-01T12:00:00.123000Z",'
     '"updated":"2026-03-01T12:00:00.123000Z"}'
 ).encode()
 VERSION_BODY = (
-    b'{"key_id":"k","number":1,"created":"2026-03-01T12:00:00.123000Z","rotation":null,"material_id":"00",'
-    b'"sealed":"AP/+/Q=="}'
+    b'{"key_id":"k","number":1,"created":"2026-03-01T12:00:00.123000Z","material_id":"00","sealed":"AP/+/Q=="}'
 )
 KEY = KeyRecord(
     key_id="k",
     created=TIME,
-    description="",
     key_spec="SYMMETRIC_DEFAULT",
     key_usage="ENCRYPT_DECRYPT",
     origin="AWS_KMS",
     manager="CUSTOMER",
     state="Enabled",
-    aliases=("alias/a", "alias/b"),
-    tags=(("k", "v"),),
     current=1,
     kek=1,
+    aliases=("alias/a", "alias/b"),
+    tags=(("k", "v"),),
 )
+POLICY = PolicyRecord(key_id="k", document='{"Statement": []}\n')
+GRANT = GrantRecord(
+    key_id="k",
+    grant_id="00",
+    created=TIME,
+    grantee="arn:aws:iam::000000000000:user/bob",
+    operations=("Encrypt", "Decrypt"),
+    context_subset={"b": "1", "a": "2"},
+)
+DEFAULTS: dict[type[Record], tuple[Record, dict[str, object]]] = {
+    KeyRecord: (
+        KEY,
+        {
+            "description": "",
+            "aliases": (),
+            "tags": (),
+            "deletion_date": None,
+            "deletion_window": None,
+            "rotation_period": None,
+            "next_rotation": None,
+        },
+    ),
+    VersionRecord: (
+        VERSION,
+        {
+            "sealed": b"",
+            "public": b"",
+            "rotation": None,
+            "rotated": None,
+            "description": "",
+            "valid_to": None,
+        },
+    ),
+    GrantRecord: (GRANT, {"retiring": "", "name": "", "context_equals": None, "context_subset": None}),
+    RootSet: (RootSet(vault_id="00", number=1, roots=()), {"signer": "", "signature": b""}),
+}
+"""Struct -> one of its bodies, and each member that has a default with that default."""
 
 
 def test_a_body_is_json_in_the_order_of_the_specification() -> None:
     assert record.encode(ALIAS) == ALIAS_BODY
     assert record.encode(VERSION) == VERSION_BODY
     assert record.encode(KEY) == (
-        b'{"key_id":"k","created":"2026-03-01T12:00:00.123000Z","description":"","key_spec":"SYMMETRIC_DEFAULT",'
+        b'{"key_id":"k","created":"2026-03-01T12:00:00.123000Z","key_spec":"SYMMETRIC_DEFAULT",'
         b'"key_usage":"ENCRYPT_DECRYPT","origin":"AWS_KMS","manager":"CUSTOMER","state":"Enabled",'
-        b'"aliases":["alias/a","alias/b"],"tags":[["k","v"]],"current":1,"kek":1,"deletion_date":null,'
-        b'"deletion_window":null}'
+        b'"current":1,"kek":1,"aliases":["alias/a","alias/b"],"tags":[["k","v"]]}'
+    )
+    assert record.encode(POLICY) == b'{"key_id":"k","document":"{\\"Statement\\": []}\\n"}'
+    assert record.encode(GRANT) == (
+        b'{"key_id":"k","grant_id":"00","created":"2026-03-01T12:00:00.123000Z",'
+        b'"grantee":"arn:aws:iam::000000000000:user/bob","operations":["Encrypt","Decrypt"],'
+        b'"context_subset":{"a":"2","b":"1"}}'
     )
 
 
-@pytest.mark.parametrize("body", [ALIAS, VERSION, KEY])
+def defaults() -> list[tuple[type[Record], str]]:
+    return [(shape, member) for shape, (_, members) in DEFAULTS.items() for member in members]
+
+
+@pytest.mark.parametrize(("shape", "member"), defaults())
+def test_a_member_that_has_its_default_is_left_out_and_refused_when_it_is_spelled_out(
+    shape: type[Record], member: str
+) -> None:
+    body, members = DEFAULTS[shape]
+    encoded = record.encode(msgspec.structs.replace(body, **{member: members[member]}))
+    assert f'"{member}"'.encode() not in encoded
+    record.decode(encoded, shape)
+    spelled = encoded[:-1] + f',"{member}":'.encode() + msgspec.json.encode(members[member]) + b"}"
+    msgspec.json.decode(spelled, type=shape)
+    with pytest.raises(errors.VaultTamperedError):
+        record.decode(spelled, shape)
+
+
+def test_only_these_members_have_a_default_and_none_that_a_body_can_have_otherwise() -> None:
+    found = {
+        shape: {field.name: field.default for field in msgspec.structs.fields(shape) if not field.required}
+        for shape in (*record.KINDS.values(), RootKey)
+    }
+    assert {shape: members for shape, members in found.items() if members} == {
+        shape: members for shape, (_, members) in DEFAULTS.items()
+    }
+
+
+def test_every_kind_leaves_its_defaults_out() -> None:
+    assert all(shape.__struct_config__.omit_defaults for shape in record.KINDS.values())
+
+
+def test_an_empty_map_is_not_the_default_of_one() -> None:
+    empty = msgspec.structs.replace(GRANT, context_subset={})
+    assert record.encode(empty).endswith(b',"context_subset":{}}')
+    assert record.decode(record.encode(empty), GrantRecord) == empty
+
+
+def test_the_names_of_a_map_are_in_the_order_of_their_bytes() -> None:
+    body = record.encode(GRANT)
+    with pytest.raises(errors.VaultTamperedError):
+        record.decode(body.replace(b'"a":"2","b":"1"', b'"b":"1","a":"2"'), GrantRecord)
+
+
+@pytest.mark.parametrize("body", [ALIAS, VERSION, KEY, POLICY, GRANT])
 def test_what_is_encoded_is_decoded(body: record.Record) -> None:
     assert record.decode(record.encode(body), type(body)) == body
 
@@ -61,7 +155,7 @@ SPELLINGS = {
     "a member twice": VERSION_BODY.replace(b'"number":1', b'"number":2,"number":1'),
     "an unknown member": VERSION_BODY[:-1] + b',"extra":1}',
     "a missing member": VERSION_BODY.replace(b'"number":1,', b""),
-    "a member that has a default, missing": record.encode(KEY).replace(b',"deletion_window":null', b""),
+    "a default, spelled out": record.encode(KEY)[:-1] + b',"deletion_window":null}',
     "another order": VERSION_BODY.replace(b'"key_id":"k","number":1', b'"number":1,"key_id":"k"'),
     "a float": VERSION_BODY.replace(b'"number":1', b'"number":1.0'),
     "an exponent": VERSION_BODY.replace(b'"number":1', b'"number":1e0'),
@@ -87,7 +181,7 @@ SPELLINGS = {
     "a longer fraction": VERSION_BODY.replace(b".123000Z", b".1230000Z"),
     "a small letter t": VERSION_BODY.replace(b"01T12", b"01t12"),
     "a time as number": VERSION_BODY.replace(b'"2026-03-01T12:00:00.123000Z"', b"1772366400"),
-    "another rotation": VERSION_BODY.replace(b"null", b'"AUTOMATIC"'),
+    "another rotation": VERSION_BODY[:-1] + b',"rotation":"IMPORTED"}',
     "nothing": b"",
     "null": b"null",
     "a list": b"[" + VERSION_BODY + b"]",
@@ -129,6 +223,8 @@ def test_the_pairs_of_tags_stay_pairs() -> None:
         ("key", "k", "key/k"),
         ("version", "k/00000001", "key/k"),
         ("share", "k/admin", "key/k"),
+        ("policy", "k", "key/k"),
+        ("grant", "k/00", "grants/k"),
     ],
 )
 def test_a_group_follows_from_kind_and_id(kind: str, record_id: str, group: str) -> None:
@@ -138,7 +234,9 @@ def test_a_group_follows_from_kind_and_id(kind: str, record_id: str, group: str)
 def test_each_kind_of_record_has_a_struct_that_refuses_unknown_members() -> None:
     assert set(record.KINDS) == {
         "alias",
+        "grant",
         "key",
+        "policy",
         "principal",
         "roots",
         "share",
@@ -163,7 +261,6 @@ def test_a_digest_covers_kind_id_and_body() -> None:
 def test_a_root_set_encodes_its_keys_inside() -> None:
     roots = RootSet(vault_id="00", number=1, roots=(RootKey(principal="admin", sign=b"s", seal=b"k"),))
     assert record.encode(roots) == (
-        b'{"vault_id":"00","number":1,"roots":[{"principal":"admin","sign":"cw==","seal":"aw=="}],'
-        b'"signer":"","signature":""}'
+        b'{"vault_id":"00","number":1,"roots":[{"principal":"admin","sign":"cw==","seal":"aw=="}]}'
     )
     assert record.decode(record.encode(roots), RootSet) == roots

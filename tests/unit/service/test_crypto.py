@@ -1,8 +1,10 @@
 """Encrypt, Decrypt, ReEncrypt: what opens, what does not, and what an attacker learns from that."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kmscli import errors
@@ -146,11 +148,95 @@ def test_a_key_id_that_is_not_here_comes_before_what_is_wrong_with_the_ciphertex
     assert home.refused("Decrypt", CiphertextBlob=b"garbage", KeyId="alias/none").code == "NotFoundException"
 
 
-def test_the_wrong_key_comes_before_its_state(home: Home, key: str) -> None:
+def test_the_state_of_the_named_key_comes_before_its_being_the_wrong_one(home: Home, key: str) -> None:
     ciphertext = encrypt(home, key)
     other = home.create_key()
     home.perform("DisableKey", KeyId=other)
-    assert home.refused("Decrypt", CiphertextBlob=ciphertext, KeyId=other).code == "IncorrectKeyException"
+    assert home.refused("Decrypt", CiphertextBlob=ciphertext, KeyId=other).code == "DisabledException"
+
+
+def spoil(home: Home, other: str, ways: int) -> dict[str, Any]:
+    """A request to decrypt that is wrong in the last `ways` ways, of those that are told in the order of this list."""
+    wrong: list[dict[str, Any]] = [
+        {"KeyId": "alias/none"},
+        {"GrantTokens": ["bm9uZQ=="]},
+        {},  # the key is disabled
+        {"EncryptionAlgorithm": "RSAES_OAEP_SHA_256"},
+        {"EncryptionContext": {"a": "x" * 9000}},
+        {"CiphertextBlob": b"KMSB\x02"},
+    ]
+    asked: dict[str, Any] = {"KeyId": other}
+    for members in wrong[len(wrong) - ways :]:
+        asked |= members
+    if ways >= len(wrong) - 2:
+        home.perform("DisableKey", KeyId=other)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("ways", "code"),
+    [
+        (0, "IncorrectKeyException"),
+        (1, "UnsupportedFormat"),
+        (2, "ValidationException"),
+        (3, "InvalidKeyUsageException"),
+        (4, "DisabledException"),
+        (5, "InvalidGrantTokenException"),
+        (6, "NotFoundException"),
+    ],
+)
+def test_the_first_fault_of_a_request_is_told(home: Home, key: str, ways: int, code: str) -> None:
+    other = home.create_key()
+    assert home.refused("Decrypt", **({"CiphertextBlob": encrypt(home, key)} | spoil(home, other, ways))).code == code
+
+
+@pytest.mark.parametrize(
+    ("spec", "usage"), [("HMAC_256", "GENERATE_VERIFY_MAC"), ("ECC_NIST_P256", "SIGN_VERIFY")], ids=["HMAC", "ECC"]
+)
+def test_a_key_that_is_not_for_encryption_is_told_before_the_ciphertext(
+    home: Home, key: str, spec: str, usage: str
+) -> None:
+    other = home.create_key(KeySpec=spec, KeyUsage=usage)
+    error = home.refused("Decrypt", CiphertextBlob=encrypt(home, key), KeyId=other)
+    assert (error.code, error.exit_code) == ("InvalidKeyUsageException", 23)
+
+
+def test_a_blob_that_names_a_key_of_another_kind_was_made_up(home: Home, key: str) -> None:
+    ciphertext = encrypt(home, key)
+    other = home.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    forged = blobs.header(other, 1) + ciphertext[blobs.HEADER_BYTES :]
+    assert refusal(home.refused("Decrypt", CiphertextBlob=forged)) == refusal(
+        home.refused("Decrypt", CiphertextBlob=ciphertext[:-1])
+    )
+
+
+def without_share(home: Home, key: str) -> None:
+    """Take the only share of a key away, as a root could."""
+    with home.context.session.edit() as draft:
+        draft.event = {"eventName": "Test"}
+        draft.delete("share", f"{key}/admin")
+
+
+def renewed_kek(home: Home, key: str) -> None:
+    """Give a key another KEK, and nobody a share of it."""
+    with home.context.session.edit() as draft:
+        draft.event = {"eventName": "Test"}
+        group = draft.key(key)
+        assert group is not None
+        draft.put("key", key, msgspec.structs.replace(group.record, kek=2))
+
+
+@pytest.mark.parametrize("take", [without_share, renewed_kek])
+def test_who_has_no_share_of_the_kek_is_denied(home: Home, key: str, take: Callable[[Home, str], None]) -> None:
+    ciphertext = encrypt(home, key)
+    take(home, key)
+    for operation, members in (
+        ("Decrypt", {"CiphertextBlob": ciphertext}),
+        ("Encrypt", {"KeyId": key, "Plaintext": b"x"}),
+    ):
+        error = home.refused(operation, **members)
+        assert (error.code, error.exit_code) == ("AccessDeniedException", 30)
+        assert "no share" in error.message
 
 
 def test_the_state_comes_before_what_is_in_the_ciphertext(home: Home, key: str) -> None:
@@ -279,7 +365,15 @@ def test_a_dry_run_of_a_decryption_that_fails_says_so(home: Home, key: str) -> N
 
 
 @pytest.mark.parametrize("operation", ["Encrypt", "Decrypt"])
-def test_another_algorithm_is_a_validation_error(home: Home, key: str, operation: str) -> None:
-    members = dry_runs(home, key)[operation]
-    assert home.refused(operation, **members, EncryptionAlgorithm="RSAES_OAEP_SHA_256").code == "ValidationException"
+def test_the_algorithm_of_other_keys_does_not_fit(home: Home, key: str, operation: str) -> None:
+    members = dry_runs(home, key)[operation] | {"KeyId": key}
+    error = home.refused(operation, **members, EncryptionAlgorithm="RSAES_OAEP_SHA_256")
+    assert (error.code, error.exit_code) == ("InvalidKeyUsageException", 23)
     home.perform(operation, **members, EncryptionAlgorithm="SYMMETRIC_DEFAULT")
+
+
+def test_a_ciphertext_of_an_asymmetric_key_needs_its_name(home: Home, key: str) -> None:
+    members = dry_runs(home, key)["Decrypt"]
+    error = home.refused("Decrypt", **members, EncryptionAlgorithm="RSAES_OAEP_SHA_256")
+    assert (error.code, error.exit_code) == ("ValidationException", 2)
+    assert "KeyId is required" in error.message

@@ -154,19 +154,29 @@ def test_tag_keys_differ_by_case(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "member"),
+    ("members", "told"),
     [
-        ({"KeySpec": "RSA_2048"}, "keySpec"),
-        ({"KeyUsage": "SIGN_VERIFY"}, "keyUsage"),
-        ({"Description": "x" * 8193}, "description"),
-        ({"Tags": [{"TagKey": "", "TagValue": ""}]}, "tags.1.member.tagKey"),
-        ({"Policy": "{}"}, "Policy"),
+        ({"KeySpec": "RSA_1024"}, "'keySpec'"),
+        ({"KeySpec": "RSA_2048"}, "You must specify a KeyUsage value"),
+        ({"KeyUsage": "WRAP"}, "'keyUsage'"),
+        ({"KeyUsage": "SIGN_VERIFY"}, "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT"),
+        ({"Description": "x" * 8193}, "'description'"),
+        ({"Tags": [{"TagKey": "", "TagValue": ""}]}, "'tags.1.member.tagKey'"),
+        ({"Policies": "{}"}, "'Policies'"),
     ],
 )
-def test_what_no_key_can_be_is_a_validation_error(home: Home, members: dict[str, object], member: str) -> None:
+def test_what_no_key_can_be_is_a_validation_error(home: Home, members: dict[str, object], told: str) -> None:
     error = home.refused("CreateKey", **members)
     assert (error.code, error.exit_code) == ("ValidationException", 2)
-    assert f"'{member}'" in error.message
+    assert told in error.message
+    assert home.answer("ListKeys")["Keys"] == []
+
+
+@pytest.mark.parametrize("policy", ["{}", "[]", "{"])
+def test_a_key_whose_policy_is_none_is_not_made(home: Home, policy: str) -> None:
+    error = home.refused("CreateKey", Policy=policy)
+    assert (error.code, error.exit_code) == ("MalformedPolicyDocumentException", 2)
+    assert home.answer("ListKeys")["Keys"] == []
 
 
 def test_a_description_takes_8192_characters(home: Home) -> None:

@@ -8,12 +8,12 @@ from kmscli import errors
 from kmscli.vault import config
 
 
-def parsed(text: str) -> tuple[str, int, int]:
+def parsed(text: str) -> tuple[str, int, int, str]:
     found = config.parse(text.encode(), path="config.toml")
-    return (found.output, found.segment_bytes, found.kdf_memory_mib)
+    return (found.output, found.segment_bytes, found.kdf_memory_mib, found.profile)
 
 
-DEFAULT = ("", 64 * 1024 * 1024, 0)
+DEFAULT = ("", 64 * 1024 * 1024, 0, "local")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# a comment\n", "  # another\n\t\n"])
@@ -27,22 +27,25 @@ def test_the_template_sets_nothing_and_shows_each_setting_with_its_default() -> 
     shown = "\n".join(line.removeprefix("# ") for line in template.splitlines()[1:])
     assert tomllib.loads(shown) == {
         "output": "json",
+        "limits": "local",
         "audit": {"segment_bytes": 64 * 1024 * 1024},
         "slots": {"kdf_memory_mib": 64},
     }
-    assert parsed(shown) == ("json", 64 * 1024 * 1024, 64)
+    assert parsed(shown) == ("json", 64 * 1024 * 1024, 64, "local")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('output = "table"', ("table", DEFAULT[1], 0)),
-        ("[audit]\nsegment_bytes = 4096", ("", 4096, 0)),
-        ("audit.segment_bytes = 5_000", ("", 5000, 0)),
-        ("[slots]\nkdf_memory_mib = 4096", ("", DEFAULT[1], 4096)),
+        ('output = "table"', ("table", DEFAULT[1], 0, "local")),
+        ('limits = "local"', DEFAULT),
+        ('limits = "aws"', ("", DEFAULT[1], 0, "aws")),
+        ("[audit]\nsegment_bytes = 4096", ("", 4096, 0, "local")),
+        ("audit.segment_bytes = 5_000", ("", 5000, 0, "local")),
+        ("[slots]\nkdf_memory_mib = 4096", ("", DEFAULT[1], 4096, "local")),
     ],
 )
-def test_settings_are_read(text: str, expected: tuple[str, int, int]) -> None:
+def test_settings_are_read(text: str, expected: tuple[str, int, int, str]) -> None:
     assert parsed(text) == expected
 
 
@@ -54,6 +57,11 @@ def test_settings_are_read(text: str, expected: tuple[str, int, int]) -> None:
         ("output = 0", "output must be one of json, text, table"),
         ("output = []", "output must be one of json, text, table"),
         ("output = false", "output must be one of json, text, table"),
+        ("limits = ''", "limits must be one of local, aws"),
+        ("limits = 'AWS'", "limits must be one of local, aws"),
+        ("limits = 25", "limits must be one of local, aws"),
+        ("limits = ['aws']", "limits must be one of local, aws"),
+        ("[limits]\nkeys = 1", "limits.keys is no setting"),
         ("outptu = 'json'", "outptu is no setting"),
         ("[audit]\nsegments = 1", "audit.segments is no setting"),
         ("[other]\nsegment_bytes = 1", "other.segment_bytes is no setting"),

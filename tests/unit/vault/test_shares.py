@@ -1,7 +1,6 @@
 """Key material: bound to its vault, key, version and KEK, and named without telling anything."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +9,6 @@ from kmscli import errors
 from kmscli.crypto.identity import Identity
 from kmscli.formats.record import KeyRecord, RootKey, ShareRecord, VersionRecord
 from kmscli.vault import shares
-from kmscli.vault.records import KeyGroup
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ALICE, BOB = Identity(b"a" * 32), Identity(b"b" * 32)
@@ -19,14 +17,11 @@ KEK, MATERIAL, SECRET = b"k" * 32, b"m" * 32, b"s" * 32
 KEY = KeyRecord(
     key_id="key",
     created=NOW,
-    description="",
     key_spec="SYMMETRIC_DEFAULT",
     key_usage="ENCRYPT_DECRYPT",
     origin="AWS_KMS",
     manager="CUSTOMER",
     state="Enabled",
-    aliases=(),
-    tags=(),
     current=1,
     kek=1,
 )
@@ -36,33 +31,17 @@ def holder(name: str, who: Identity) -> RootKey:
     return RootKey(principal=name, sign=who.sign_public, seal=who.seal_public)
 
 
-def sealed(**changes: Any) -> VersionRecord:
-    members: dict[str, Any] = {"number": 1, "vault_id": VAULT, "vault_secret": SECRET, "rotation": None, "now": NOW}
-    material = changes.pop("material", MATERIAL)
-    key = changes.pop("key", KEY)
-    return shares.seal_material(KEK, material, key, **(members | changes))
-
-
-def group(*versions: VersionRecord, key: KeyRecord = KEY, held: tuple[ShareRecord, ...] = ()) -> KeyGroup:
-    return KeyGroup(key, {version.number: version for version in versions}, {share.principal: share for share in held})
+def sealed(number: int = 1) -> VersionRecord:
+    material = shares.seal_material(KEK, MATERIAL, KEY, number=number, vault_id=VAULT)
+    return VersionRecord(key_id=KEY.key_id, number=number, created=NOW, material_id="00", sealed=material)
 
 
 ALICE_SHARE, BOB_SHARE = shares.share(KEK, KEY, [holder("alice", ALICE), holder("bob", BOB)], vault_id=VAULT)
 
 
 def test_each_holder_opens_the_kek_by_its_own_share() -> None:
-    key = group(held=(ALICE_SHARE, BOB_SHARE))
-    assert shares.open_share(key, "alice", ALICE, vault_id=VAULT) == KEK
-    assert shares.open_share(key, "bob", BOB, vault_id=VAULT) == KEK
-
-
-def test_who_has_no_share_opens_nothing() -> None:
-    assert shares.open_share(group(held=(ALICE_SHARE,)), "bob", BOB, vault_id=VAULT) is None
-
-
-def test_a_share_of_an_older_kek_is_none() -> None:
-    renewed = msgspec.structs.replace(KEY, kek=2)
-    assert shares.open_share(group(key=renewed, held=(ALICE_SHARE,)), "alice", ALICE, vault_id=VAULT) is None
+    assert shares.open_share(ALICE_SHARE, ALICE, vault_id=VAULT) == KEK
+    assert shares.open_share(BOB_SHARE, BOB, vault_id=VAULT) == KEK
 
 
 @pytest.mark.parametrize(
@@ -73,50 +52,47 @@ def test_a_share_of_an_older_kek_is_none() -> None:
         (msgspec.structs.replace(ALICE_SHARE, key_id="other"), ALICE, VAULT),
         (msgspec.structs.replace(BOB_SHARE, principal="alice"), ALICE, VAULT),
         (msgspec.structs.replace(BOB_SHARE, principal="alice"), BOB, VAULT),
+        (msgspec.structs.replace(ALICE_SHARE, kek=2), ALICE, VAULT),
     ],
-    ids=["another identity", "another vault", "another key", "another's share", "renamed"],
+    ids=["another identity", "another vault", "another key", "another's share", "renamed", "of an older KEK"],
 )
 def test_a_share_opens_for_its_holder_its_key_and_its_vault_only(
     share: ShareRecord, who: Identity, vault_id: str
 ) -> None:
     with pytest.raises(errors.SealBrokenError):
-        shares.open_share(group(held=(share,)), "alice", who, vault_id=vault_id)
+        shares.open_share(share, who, vault_id=vault_id)
 
 
 def test_material_opens_in_its_place() -> None:
-    assert shares.open_material(KEK, group(sealed()), 1, vault_id=VAULT) == MATERIAL
-
-
-def test_a_version_that_never_was_is_an_invalid_ciphertext() -> None:
-    with pytest.raises(errors.InvalidCiphertextError):
-        shares.open_material(KEK, group(sealed()), 2, vault_id=VAULT)
+    assert shares.open_material(KEK, KEY, sealed(), vault_id=VAULT) == MATERIAL
 
 
 @pytest.mark.parametrize(
-    ("kek", "key", "vault_id"),
+    ("kek", "key", "version", "vault_id"),
     [
-        (b"x" * 32, group(sealed()), VAULT),
-        (KEK, group(sealed()), OTHER),
-        (KEK, group(sealed(), key=msgspec.structs.replace(KEY, key_id="other")), VAULT),
-        (KEK, group(sealed(), key=msgspec.structs.replace(KEY, kek=2)), VAULT),
-        (KEK, group(msgspec.structs.replace(sealed(number=2), number=1)), VAULT),
+        (b"x" * 32, KEY, sealed(), VAULT),
+        (KEK, KEY, sealed(), OTHER),
+        (KEK, msgspec.structs.replace(KEY, key_id="other"), sealed(), VAULT),
+        (KEK, msgspec.structs.replace(KEY, kek=2), sealed(), VAULT),
+        (KEK, KEY, msgspec.structs.replace(sealed(2), number=1), VAULT),
+        (KEK, KEY, msgspec.structs.replace(sealed(), sealed=b""), VAULT),
     ],
-    ids=["another KEK", "another vault", "another key", "another KEK number", "another version"],
+    ids=["another KEK", "another vault", "another key", "another KEK number", "another version", "none"],
 )
-def test_material_opens_nowhere_else(kek: bytes, key: KeyGroup, vault_id: str) -> None:
+def test_material_opens_nowhere_else(kek: bytes, key: KeyRecord, version: VersionRecord, vault_id: str) -> None:
     with pytest.raises(errors.SealBrokenError):
-        shares.open_material(kek, key, 1, vault_id=vault_id)
+        shares.open_material(kek, key, version, vault_id=vault_id)
 
 
 def test_a_material_id_tells_nothing_and_is_bound_to_key_and_vault() -> None:
     names = {
-        sealed().material_id,
-        sealed(material=b"n" * 32).material_id,
-        sealed(key=msgspec.structs.replace(KEY, key_id="other")).material_id,
-        sealed(vault_secret=b"t" * 32).material_id,
+        shares.material_id(SECRET, "key", MATERIAL),
+        shares.material_id(SECRET, "key", b"n" * 32),
+        shares.material_id(SECRET, "other", MATERIAL),
+        shares.material_id(b"t" * 32, "key", MATERIAL),
     }
     assert len(names) == 4
-    assert sealed().material_id == sealed(number=2).material_id
+    assert shares.material_id(SECRET, "key", MATERIAL) == shares.material_id(SECRET, "key", MATERIAL)
     assert all(len(bytes.fromhex(name)) == 32 for name in names)
 
 
