@@ -5,6 +5,7 @@ each question, the answer of the whole vault or one of the errors that a test al
 and fails the test.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -16,6 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kmscli import errors
 from kmscli.service import managed, operations, slots, validate, vaults
@@ -30,6 +35,7 @@ from kmscli.vault.unlock import unlock
 
 PASSPHRASE = b"correct horse battery staple"
 CHEAPEST_MIB = 8
+ACCOUNT_ROOT = "arn:aws:iam::000000000000:root"
 DAMAGED = {"VaultTampered", "AuditTampered", "Rollback"}
 """What a vault may answer whose bytes were changed by somebody who cannot sign."""
 
@@ -142,12 +148,52 @@ def _populate(context: Context) -> tuple[dict[str, str], dict[str, Sealed]]:
         "app": create(Alias="alias/app", Description="the first", Tags=[{"TagKey": "team", "TagValue": "a"}]),
         "spare": create(Alias="alias/spare"),
         "off": create(),
+        "pair": create(KeySpec="ECC_NIST_EDWARDS25519", KeyUsage="SIGN_VERIFY"),
+        "brought": create(Origin="EXTERNAL"),
     }
+    ask(context, "PutKeyPolicy", KeyId=keys["app"], Policy=policy("the first"))
+    for name in ("kept", "revoked"):
+        ask(context, "CreateGrant", KeyId=keys["app"], **grant(name))
+    _bring(context, keys["brought"])
     ask(context, "CreateAlias", AliasName="alias/gone", TargetKeyId=keys["app"])
     ciphertexts = {"first version": _seal(context, keys["app"], b"one", {})}
     ask(context, "RotateKeyOnDemand", KeyId=keys["app"])
     ciphertexts["second version"] = _seal(context, keys["app"], b"two", {"purpose": "test"})
+    ciphertexts["brought"] = _seal(context, keys["brought"], b"brought", {})
     return keys, ciphertexts
+
+
+def policy(description: str) -> str:
+    """A key policy that lets the account do everything."""
+    everything = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT_ROOT}, "Action": "kms:*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Id": description, "Statement": [everything]}, indent=1)
+
+
+def grant(name: str) -> dict[str, object]:
+    """Members of a request for a grant to bob."""
+    return {
+        "Name": name,
+        "GranteePrincipal": "arn:aws:iam::000000000000:user/bob",
+        "RetiringPrincipal": ACCOUNT_ROOT,
+        "Operations": ["Decrypt"],
+        "Constraints": {"EncryptionContextSubset": {"purpose": name}},
+    }
+
+
+def _bring(context: Context, key_id: str) -> None:
+    """Import material into a key."""
+    algorithm = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+    found = ask(context, "GetParametersForImport", KeyId=key_id, **algorithm)
+    public = load_der_public_key(found["PublicKey"])
+    assert isinstance(public, RSAPublicKey)
+    ask(
+        context,
+        "ImportKeyMaterial",
+        KeyId=key_id,
+        ImportToken=found["ImportToken"],
+        EncryptedKeyMaterial=public.encrypt(os.urandom(32), OAEP(MGF1(SHA256()), SHA256(), None)),
+        ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE",
+    )
 
 
 def _change_again(context: Context, keys: dict[str, str], ciphertexts: dict[str, Sealed]) -> None:
@@ -161,6 +207,11 @@ def _change_again(context: Context, keys: dict[str, str], ciphertexts: dict[str,
     managed.managed_key(context, managed.FILES)
     ciphertexts["managed"] = _seal(context, managed.FILES, b"file", {"path": "a"})
     ask(context, "UpdateKeyDescription", KeyId=keys["spare"], Description="changed")
+    ask(context, "PutKeyPolicy", KeyId=keys["app"], Policy=policy("the second"))
+    listed = ask(context, "ListGrants", KeyId=keys["app"])["Grants"]
+    revoked = next(found["GrantId"] for found in listed if found["Name"] == "revoked")
+    ask(context, "RevokeGrant", KeyId=keys["app"], GrantId=revoked)
+    ask(context, "DeleteImportedKeyMaterial", KeyId=keys["brought"])
 
 
 def _seal(context: Context, key: str, plaintext: bytes, encryption_context: dict[str, str]) -> Sealed:
@@ -216,7 +267,7 @@ def _none(sample: Sample, error: errors.KmsError) -> Answers:
 
 def _handle(context: Context, records: Records, name: str, members: dict[str, object]) -> dict[str, Any]:
     operation = operations.load(name)
-    answer = operation.handler(Call(context, name, records), validate.decode(operation.request, members))
+    answer = operation.handler(Call(context, name, records, now()), validate.decode(operation.request, members))
     return builtins(answer)
 
 
@@ -258,6 +309,12 @@ def _questions(sample: Sample, put: Callable[..., dict[str, Any]]) -> Iterator[t
     yield "describe alias", lambda: put("DescribeKey", KeyId="alias/app")
     yield "absent alias", lambda: put("DescribeKey", KeyId="alias/gone")
     yield "rotations", lambda: put("ListKeyRotations", KeyId=sample.keys["app"])
+    if "pair" in sample.keys:
+        yield "policy", lambda: put("GetKeyPolicy", KeyId=sample.keys["app"])
+        yield "grants", lambda: put("ListGrants", KeyId=sample.keys["app"])
+        yield "no grants", lambda: put("ListGrants", KeyId=sample.keys["spare"])
+        yield "retirable grants", lambda: put("ListRetirableGrants", RetiringPrincipal=ACCOUNT_ROOT)
+        yield "public key", lambda: put("GetPublicKey", KeyId=sample.keys["pair"])
     for name, (blob, encryption_context, _) in sample.ciphertexts.items():
         yield f"decrypt {name}", partial(put, "Decrypt", CiphertextBlob=blob, EncryptionContext=encryption_context)
     yield "encrypt", lambda: _round_trip(put)

@@ -70,8 +70,15 @@ def test_each_flipped_bit_of_the_key_id_belongs_to_another_key_than_the_one_name
 
 def test_another_key_than_the_one_that_made_it_is_incorrect(sample: Sample, unlocked: Context) -> None:
     data = sample.ciphertexts["first version"].blob
-    for named in (sample.keys["spare"], sample.keys["off"], "alias/aws/files"):
+    for named in (sample.keys["spare"], "alias/aws/files"):
         assert (42, "IncorrectKeyException") == refusal(unlocked, data, KeyId=named)[:2]
+
+
+def test_whether_another_key_could_be_used_at_all_is_told_first(sample: Sample, unlocked: Context) -> None:
+    for data in (sample.ciphertexts["first version"].blob, b"KMSB\x02", b"garbage"):
+        assert (22, "DisabledException") == refusal(unlocked, data, KeyId=sample.keys["off"])[:2]
+        assert (22, "KMSInvalidStateException") == refusal(unlocked, data, KeyId=sample.keys["brought"])[:2]
+        assert (23, "InvalidKeyUsageException") == refusal(unlocked, data, KeyId=sample.keys["pair"])[:2]
 
 
 def test_a_blob_cut_at_any_length_cannot_be_decrypted(sample: Sample, unlocked: Context) -> None:

@@ -64,8 +64,9 @@ def test_a_collision_of_two_aes_gcm_keys_opens_under_one_version_of_a_key_only(
 
 def material(unlocked: Context, key_id: str, version: int) -> bytes:
     with unlocked.session.read() as records:
-        call = Call(unlocked, "Decrypt", records)
-        return materials.open_version(call, call.find(key_id), version)
+        call = Call(unlocked, "Decrypt", records, samples.now())
+        key = call.find(key_id)
+        return materials.open_version(call, key, materials.version_of(key, version))
 
 
 def derive(secret: bytes, header: bytes) -> Derived:

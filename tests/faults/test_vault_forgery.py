@@ -13,12 +13,20 @@ import msgspec
 import pytest
 
 from kmscli import errors
-from kmscli.crypto import identity
+from kmscli.crypto import eddsa, identity
 from kmscli.crypto.identity import Identity
 from kmscli.formats import head as heads
 from kmscli.formats import record, slot
 from kmscli.formats.head import Head
-from kmscli.formats.record import KeyRecord, PrincipalRecord, RootKey, RootSet
+from kmscli.formats.record import (
+    GrantRecord,
+    KeyRecord,
+    PolicyRecord,
+    PrincipalRecord,
+    RootKey,
+    RootSet,
+    VersionRecord,
+)
 from kmscli.formats.slot import Kdf, Slot
 from kmscli.service import vaults
 from kmscli.vault.secrets import Secret
@@ -44,6 +52,93 @@ def enable_the_disabled_key(who: Attacker, sample: Sample) -> Head:
     key = record.decode(find(who, "key", sample.keys["off"])[3], KeyRecord)
     rewrite(who, "key", key.key_id, msgspec.structs.replace(key, state="Enabled"))
     return who.head()
+
+
+def let_everybody_use_a_key(who: Attacker, sample: Sample) -> Head:
+    key_id = sample.keys["app"]
+    rewrite(who, "policy", key_id, PolicyRecord(key_id=key_id, document=samples.policy("mine").replace("root", "*")))
+    return who.head()
+
+
+def take_the_policy_of_a_key_away(who: Attacker, sample: Sample) -> Head:
+    who.delete("record", find(who, "policy", sample.keys["app"]))
+    return who.head()
+
+
+def the_grant(who: Attacker) -> GrantRecord:
+    (row,) = (row for row in who.rows("record") if row[1] == "grant")
+    return record.decode(row[3], GrantRecord)
+
+
+def widen_a_grant(who: Attacker, _: Sample) -> Head:
+    grant = msgspec.structs.replace(the_grant(who), operations=("Decrypt", "CreateGrant"), context_subset=None)
+    rewrite(who, "grant", f"{grant.key_id}/{grant.grant_id}", grant)
+    return who.head()
+
+
+def take_a_grant_away(who: Attacker, _: Sample) -> Head:
+    grant = the_grant(who)
+    who.delete("record", find(who, "grant", f"{grant.key_id}/{grant.grant_id}"))
+    return who.head()
+
+
+def add_a_grant(who: Attacker, _: Sample) -> Head:
+    grant = msgspec.structs.replace(the_grant(who), grant_id="ab" * 32)
+    rewrite(who, "grant", f"{grant.key_id}/{grant.grant_id}", grant)
+    return who.head()
+
+
+def grant_another_key(who: Attacker, sample: Sample) -> Head:
+    grant = msgspec.structs.replace(the_grant(who), key_id=sample.keys["spare"])
+    rewrite(who, "grant", f"{grant.key_id}/{grant.grant_id}", grant)
+    return who.head()
+
+
+def move_a_grant_to_another_key(who: Attacker, sample: Sample) -> Head:
+    grant_another_key(who, sample)
+    grant = next(row for row in who.rows("record") if row[1] == "grant" and sample.keys["app"] in row[2])
+    who.delete("record", grant)
+    return who.head()
+
+
+def put_an_older_record_back(who: Attacker, sample: Sample, *where: str) -> Head:
+    (row,) = (row for row in rows_of(sample.earlier, "record") if row[1:3] == where)
+    who.insert("record", row)
+    return who.head()
+
+
+def put_deleted_material_back(who: Attacker, sample: Sample) -> Head:
+    return put_an_older_record_back(who, sample, "version", f"{sample.keys['brought']}/00000001")
+
+
+def put_the_older_policy_back(who: Attacker, sample: Sample) -> Head:
+    return put_an_older_record_back(who, sample, "policy", sample.keys["app"])
+
+
+def put_a_revoked_grant_back(who: Attacker, sample: Sample) -> Head:
+    kept = the_grant(who).grant_id
+    (row,) = (row for row in rows_of(sample.earlier, "record") if row[1] == "grant" and kept not in row[2])
+    who.insert("record", row)
+    return who.head()
+
+
+def put_her_own_public_key_in_place(who: Attacker, sample: Sample) -> Head:
+    name = f"{sample.keys['pair']}/00000001"
+    version = record.decode(find(who, "version", name)[3], VersionRecord)
+    rewrite(who, "version", name, msgspec.structs.replace(version, public=eddsa.generate("").public))
+    return who.head()
+
+
+def take_a_public_key_away(who: Attacker, sample: Sample) -> Head:
+    name = f"{sample.keys['pair']}/00000001"
+    version = record.decode(find(who, "version", name)[3], VersionRecord)
+    rewrite(who, "version", name, msgspec.structs.replace(version, public=b""))
+    return who.head()
+
+
+def count_other_keys(who: Attacker, _: Sample) -> Head:
+    head = who.head()
+    return msgspec.structs.replace(head, keys=head.keys - 1)
 
 
 def take_the_place_of_the_root(who: Attacker, sample: Sample) -> Head:
@@ -108,6 +203,19 @@ def add_a_second_first_set(who: Attacker, sample: Sample) -> Head:
 
 FORGERIES = [
     enable_the_disabled_key,
+    let_everybody_use_a_key,
+    take_the_policy_of_a_key_away,
+    widen_a_grant,
+    take_a_grant_away,
+    add_a_grant,
+    grant_another_key,
+    move_a_grant_to_another_key,
+    put_deleted_material_back,
+    put_the_older_policy_back,
+    put_a_revoked_grant_back,
+    put_her_own_public_key_in_place,
+    take_a_public_key_away,
+    count_other_keys,
     take_the_place_of_the_root,
     be_author,
     join_the_roots_in_her_own_name,
@@ -128,6 +236,23 @@ def test_a_head_that_no_root_signed_is_refused(sample: Sample, copy: Path, forge
     asked = found.keys() - WITHOUT_SECRET
     assert {"VaultTampered"} == {code(found[question]) for question in asked}
     assert log == (copy / "audit" / "00000001.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forgery_makes_another_state_of_what_the_head_tells(sample: Sample, copy: Path, forgery: Forgery) -> None:
+    with attacking(copy) as who:
+        before = who.head()
+        forged = msgspec.structs.replace(forgery(who, sample), root=who.repair())
+    assert forged != before
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forgery_under_the_head_that_a_root_signed_is_refused_or_changes_no_answer(
+    sample: Sample, copy: Path, forgery: Forgery
+) -> None:
+    with attacking(copy) as who:
+        forgery(who, sample)
+    assert [] == samples.violations(sample, samples.answers(sample, copy))
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)

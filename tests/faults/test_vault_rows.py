@@ -170,7 +170,7 @@ NUMBERS = [-1, 2**63, 2**64, 10**40]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("member", ["generation", "seq", "roots"])
+@pytest.mark.parametrize("member", ["generation", "seq", "roots", "keys"])
 def test_a_head_with_a_number_that_no_head_holds_is_refused(
     sample: Sample, copy: Path, member: str, number: int
 ) -> None:

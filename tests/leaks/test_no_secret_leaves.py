@@ -149,7 +149,7 @@ def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
                 yield "derived from the passphrase", base
                 yield "anchor key", kdf.expand(base, label("slot-anchor-key", slot.salt), 32)
         with session.read() as snapshot:
-            call = Call(Context(session), "Decrypt", snapshot)
+            call = Call(Context(session), "Decrypt", snapshot, datetime.now(UTC))
             vault_id = snapshot.vault.vault_id
             yield (
                 "vault secret",
@@ -158,8 +158,8 @@ def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
             for alias in ("alias/app", "alias/aws/files"):
                 key = call.find(alias)
                 yield f"KEK of {alias}", call.kek(key)
-                for number in key.versions:
-                    yield f"material {number} of {alias}", open_version(call, key, number)
+                for number, version in key.versions.items():
+                    yield f"material {number} of {alias}", open_version(call, key, version)
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:

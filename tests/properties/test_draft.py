@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from kmscli import errors
 from kmscli.formats import record, tree
-from kmscli.formats.record import AliasRecord, Record, ShareRecord
+from kmscli.formats.record import AliasRecord, GrantRecord, KeyRecord, PolicyRecord, Record, ShareRecord
 from kmscli.storage.sqlite import Store
 from kmscli.vault.draft import Draft
 from kmscli.vault.records import Records
@@ -29,13 +29,32 @@ def colliding(count: int) -> list[str]:
 
 
 ALIASES = colliding(14)
-RECORDS = [("alias", name) for name in ALIASES] + [("share", f"key{n}/{who}") for n in range(2) for who in ("a", "b")]
+SHARES = [("share", f"key{n}/{who}") for n in range(2) for who in ("a", "b")]
+KEYS = [(kind, f"key{n}") for n in range(2) for kind in ("key", "policy")]
+GRANTS = [("grant", f"key{n}/{grant}") for n in range(2) for grant in ("a", "b")]
+RECORDS = [*(("alias", name) for name in ALIASES), *SHARES, *KEYS, *GRANTS]
 NAMES = {record.group_of(kind, record_id) for kind, record_id in RECORDS}
 
 
 def body(kind: str, record_id: str, content: int) -> Record:
     if kind == "alias":
         return AliasRecord(name=record_id, key_id=str(content), created=NOW, updated=NOW)
+    if kind == "key":
+        return KeyRecord(
+            key_id=record_id,
+            created=NOW,
+            key_spec="SYMMETRIC_DEFAULT",
+            key_usage="ENCRYPT_DECRYPT",
+            origin="AWS_KMS",
+            manager="CUSTOMER",
+            state="Enabled",
+            current=1,
+            kek=content,
+        )
+    if kind == "policy":
+        return PolicyRecord(key_id=record_id, document=str(content))
+    if kind == "grant":
+        return GrantRecord(key_id="", grant_id=record_id, created=NOW, grantee=str(content), operations=())
     return ShareRecord(key_id=record_id, principal=str(content), kek=1, sealed=b"")
 
 
@@ -52,6 +71,11 @@ def trunk(records: dict[tuple[str, str], int]) -> str:
     leaves = [tree.bucket_digest(number, buckets.get(number, [])) for number in range(4096)]
     branches = [tree.node_digest(number, b"".join(leaves[number * 64 : number * 64 + 64])) for number in range(64)]
     return tree.node_digest(64, b"".join(branches)).hex()
+
+
+def keys_in(records: Iterable[tuple[str, str]]) -> int:
+    """How many of the records are keys."""
+    return sum(kind == "key" for kind, _ in records)
 
 
 class Drafts(RuleBasedStateMachine):
@@ -77,7 +101,7 @@ class Drafts(RuleBasedStateMachine):
     def change(self, steps: list[tuple[tuple[str, str], int | None]], *, given_up: bool) -> None:
         after = dict(self.records)
         with suppress(InterruptedError), self.store.change():
-            draft = Draft(self.store, self.root, now=NOW)
+            draft = Draft(self.store, self.root, now=NOW, keys=keys_in(self.records))
             self.apply(draft, after, steps)
             root = self.sealed(draft, after)
             if given_up:
@@ -87,6 +111,7 @@ class Drafts(RuleBasedStateMachine):
     def sealed(self, draft: Draft, after: dict[tuple[str, str], int]) -> str:
         root, changes = draft.seal()
         assert root == trunk(after)
+        assert draft.keys == keys_in(after)
         assert [(change.kind, change.id) for change in changes] == sorted(self.differing(after))
         for change in changes:
             where = (change.kind, change.id)

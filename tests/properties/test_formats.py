@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,8 @@ from kmscli.crypto.identity import Identity
 from kmscli.formats import auditline, blob, keyfile, record, slot, wire
 from kmscli.formats.context import canonical
 from kmscli.formats.head import Head
-from kmscli.formats.record import AliasRecord, KeyRecord, RootSet, VersionRecord
+from kmscli.formats.importtoken import ImportToken
+from kmscli.formats.record import AliasRecord, GrantRecord, KeyRecord, PolicyRecord, RootSet, VersionRecord
 
 QUICK = settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -23,6 +25,8 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
 )
 ALICE = Identity(bytes(32))
+TIME = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SHAPES = [AliasRecord, GrantRecord, KeyRecord, PolicyRecord, RootSet, VersionRecord, Head, ImportToken, slot.Slot]
 
 
 @QUICK
@@ -82,14 +86,43 @@ def test_a_keyfile_with_another_byte_is_refused(secret: bytes, place: int, byte:
 
 
 @QUICK
-@given(json_values, st.sampled_from([AliasRecord, KeyRecord, RootSet, VersionRecord, Head, slot.Slot]))
+@given(
+    texts,
+    st.lists(texts, max_size=3).map(tuple),
+    st.binary(max_size=9),
+    contexts | st.none(),
+    st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)) | st.none(),  # noqa: DTZ001 - it gets its zone
+)
+def test_a_record_is_read_back_and_spells_no_default_out(
+    text: str, names: tuple[str, ...], data: bytes, context: dict[str, str] | None, time: datetime | None
+) -> None:
+    version = VersionRecord(
+        key_id="k", number=1, created=TIME, material_id="", sealed=data, description=text, valid_to=time
+    )
+    granted = GrantRecord(
+        key_id="k", grant_id="", created=TIME, grantee=text, operations=names, name=text, context_equals=context
+    )
+    for value, members in (
+        (version, {"sealed": data, "description": text, "valid_to": time is not None, "public": False}),
+        (granted, {"name": text, "context_equals": context is not None, "context_subset": False}),
+    ):
+        body = record.encode(value)
+        assert record.decode(body, type(value)) == value
+        spelled = json.loads(body).keys()
+        assert {member: member in spelled for member in members} == {
+            member: bool(given) for member, given in members.items()
+        }
+
+
+@QUICK
+@given(json_values, st.sampled_from(SHAPES))
 def test_random_json_is_no_record(value: object, shape: type) -> None:
     with pytest.raises(errors.VaultTamperedError):
         record.decode(json.dumps(value).encode(), shape)
 
 
 @QUICK
-@given(st.binary(max_size=100), st.sampled_from([AliasRecord, KeyRecord, RootSet, VersionRecord, Head, slot.Slot]))
+@given(st.binary(max_size=100), st.sampled_from(SHAPES))
 def test_random_bytes_are_no_record(data: bytes, shape: type) -> None:
     with pytest.raises(errors.VaultTamperedError):
         record.decode(data, shape)
