@@ -17,6 +17,11 @@ def _members(operation: str, side: str) -> set[str]:
     return set(_model()["shapes"][named["shape"]]["members"]) if named else set()
 
 
+def operations() -> set[str]:
+    """All that AWS has."""
+    return set(_model()["operations"])
+
+
 def taking(member: str) -> list[str]:
     """The operations whose requests have a member."""
     return sorted(name for name in _model()["operations"] if member in _members(name, "input"))
