@@ -225,16 +225,17 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     """
     refuse_recipient(request.recipient)
     algorithm = request.encryption_algorithm or SYMMETRIC
-    if _ignores_ciphertext(request):
-        _check_only(call, request.key_id, "keyId", algorithm, request.grant_tokens)
-        raise errors.DryRunError
+    ignored = _ignores_ciphertext(request)
     source = Source(
-        _required(request.ciphertext_blob),
+        b"" if ignored else _required(request.ciphertext_blob),
         request.key_id,
         algorithm,
         request.encryption_context,
         request.grant_tokens,
     )
+    if ignored:
+        _check_only(call, source, "keyId")
+        raise errors.DryRunError
     opened = open_ciphertext(call, source)
     if request.dry_run:
         raise errors.DryRunError
@@ -280,17 +281,18 @@ def re_encrypt(call: Call, request: ReEncryptRequest) -> ReEncryptResponse:
         KmsError: As `decrypt` and `encrypt`.
     """
     algorithm = request.source_encryption_algorithm or SYMMETRIC
-    if _ignores_ciphertext(request):
-        _check_only(call, request.source_key_id, "sourceKeyId", algorithm, request.grant_tokens)
-        opened = None
+    ignored = _ignores_ciphertext(request)
+    source = Source(
+        b"" if ignored else _required(request.ciphertext_blob),
+        request.source_key_id,
+        algorithm,
+        request.source_encryption_context,
+        request.grant_tokens,
+    )
+    opened = None
+    if ignored:
+        _check_only(call, source, "sourceKeyId")
     else:
-        source = Source(
-            _required(request.ciphertext_blob),
-            request.source_key_id,
-            algorithm,
-            request.source_encryption_context,
-            request.grant_tokens,
-        )
         opened = open_ciphertext(call, source)
     key = call.usable(request.destination_key_id, ENCRYPT_DECRYPT)
     destination = request.destination_encryption_algorithm or SYMMETRIC
@@ -314,11 +316,22 @@ def _ignores_ciphertext(request: DecryptRequest | ReEncryptRequest) -> bool:
     return bool(request.dry_run and request.dry_run_modifiers)
 
 
-def _check_only(call: Call, named: str | None, member: str, algorithm: str, grant_tokens: Sequence[str] | None) -> None:
-    if named is None:
+def _check_only(call: Call, source: Source, member: str) -> None:
+    """Check all that `open_ciphertext` does, but for the ciphertext.
+
+    Args:
+        call: The call.
+        source: What the request says; its ciphertext is not looked at.
+        member: The member that must name the key, since no ciphertext does.
+    """
+    if source.named is None:
         raise missing(member)
-    key = call.usable(named, ENCRYPT_DECRYPT, grant_tokens)
-    call.check_algorithm(key, algorithm)
+    key = call.usable(source.named, ENCRYPT_DECRYPT, source.grant_tokens)
+    call.check_algorithm(key, source.algorithm)
+    if source.algorithm == SYMMETRIC:
+        context.canonical(source.encryption_context)
+    else:
+        _refuse_context(source.encryption_context)
     call.kek(key)
 
 
