@@ -199,7 +199,7 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:  # noqa: ANN401 - the va
         yield f"Member must have length greater than or equal to {shape.min_length}"
     if shape.max_length is not None and size > shape.max_length:
         yield f"Member must have length less than or equal to {shape.max_length}"
-    if shape.pattern is not None and re.fullmatch(shape.pattern, value) is None:
+    if shape.pattern is not None and re.fullmatch(shape.pattern, value, re.ASCII) is None:
         yield f"Member must satisfy regular expression pattern: {shape.pattern}"
     if shape.minimum is not None and value < shape.minimum:
         yield f"Member must have value greater than or equal to {shape.minimum}"

@@ -216,6 +216,19 @@ def test_a_long_value_is_cut() -> None:
     assert len(problem(KeyId="x" * 10_000)) < 500
 
 
+class Worded(Request, frozen=True, kw_only=True):
+    """A pattern with classes of characters."""
+
+    name: Annotated[str, Meta(pattern=r"[\w\s]+")]
+
+
+@pytest.mark.parametrize("name", ["d\u00e9fault", "\u0664", "a\u00a0b", "\uff41"])
+def test_the_classes_of_a_pattern_mean_ascii_as_they_do_in_the_service(name: str) -> None:
+    with pytest.raises(errors.ValidationError) as caught:
+        decode(Worded, {"Name": name})
+    assert "pattern" in caught.value.message
+
+
 def test_a_pattern_holds_for_the_whole_value() -> None:
     assert "pattern" in problem(Alias="a\n")
 
