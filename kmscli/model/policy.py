@@ -1,7 +1,10 @@
 """Policies as AWS writes them: their grammar, the default one, and the check against lockout.
 
 A text is read into the structs of `kmscli.model.statement`; deciding about a request is done on top of them, elsewhere.
-That the text keeps to AWS's characters and quota is for the caller to check.
+That the text keeps to AWS's characters and quota is for the caller to check. A statement without Action or Resource is
+refused: a Deny that silently denies nothing is dangerous. AWS took such statements of key policies until 18 August 2025
+and has answered MalformedPolicyDocumentException since (its notice to the owners of such keys, of May 2025; the text of
+CreateKey and PutKeyPolicy in the API reference still tells of the time before).
 Source: IAM user guide, "Grammar of the IAM JSON policy language"; AWS KMS developer guide, "Creating a key policy" and
 "Default key policy"; the sentences of the errors are those of IAM and AWS KMS where these have one.
 """
@@ -106,7 +109,7 @@ def parse(text: str) -> Policy:
 
 
 def parse_identity(text: str) -> Policy:
-    """The identity policy that `text` is: neither Id nor Principal, but Action and Resource in each statement.
+    """The identity policy that `text` is: it has neither Id nor Principal.
 
     Raises:
         MalformedPolicyError: As `parse`.
@@ -147,25 +150,21 @@ def _statement(value: object, path: str, *, identity: bool) -> Statement:
     sid = pj.optional_text(members, "Sid", path)
     if identity and sid is not None and _IDENTITY_SID.fullmatch(sid) is None:
         raise pj.fault("Statement IDs (SID) must be alpha-numeric.", f"{path}.Sid")
-    action = _patterns(members, "Action", path, _check_action)
-    resource = _patterns(members, "Resource", path, _check_resource)
-    if identity and (action is None or resource is None):
-        raise pj.fault(f"Policy statement must contain {'actions' if action is None else 'resources'}.", path)
     return Statement(
         sid=sid,
         effect=effect,
         principals=None if identity else _principals(members, path),
-        action=action,
-        resource=resource,
+        action=_patterns(members, "Action", path, _check_action),
+        resource=_patterns(members, "Resource", path, _check_resource),
         conditions=_conditions(members.get("Condition", pj.Members([])), f"{path}.Condition"),
     )
 
 
-def _patterns(members: pj.Members, name: str, path: str, check: Callable[[str, str], None]) -> Patterns | None:
-    name, value, negated = pj.either(members, name, path)
+def _patterns(members: pj.Members, name: str, path: str, check: Callable[[str, str], None]) -> Patterns:
+    found_name, value, negated = pj.either(members, name, path)
     if value is None:
-        return None
-    found = pj.texts(value, f"{path}.{name}")
+        raise pj.fault(f"Policy statement must contain {name.lower()}s.", path, f'"{name}" is missing')
+    found = pj.texts(value, f"{path}.{found_name}")
     for place, text in found:
         check(text, place)
     return Patterns(tuple(text for _, text in found), negated)

@@ -59,32 +59,23 @@ class Statement(msgspec.Struct, frozen=True):
     Attributes:
         effect: ALLOW or DENY.
         principals: None in an identity policy, where it is the one to whom the policy is attached.
-        action: None if left out: then the statement has no effect.
-        resource: The same.
         conditions: All must hold.
     """
 
     sid: str | None
     effect: str
     principals: Principals | None
-    action: Patterns | None
-    resource: Patterns | None
+    action: Patterns
+    resource: Patterns
     conditions: tuple[Condition, ...]
-
-    @property
-    def effective(self) -> bool:
-        """Whether the statement can ever apply: AWS keeps one without Action or Resource and passes over it."""
-        return self.action is not None and self.resource is not None
 
     def covers_action(self, action: str) -> bool:
         """Whether an action such as `kms:Decrypt` is meant; their case does not matter."""
-        if self.action is None:
-            return False
         return any(matches(value.lower(), action.lower()) for value in self.action.values) != self.action.negated
 
     def covers_key(self, key_arn: str) -> bool:
         """Whether the key is meant; "" stands for a key that has no ARN yet, which "*" alone can mean."""
-        if self.resource is None or (self.resource.negated and not key_arn):
+        if self.resource.negated and not key_arn:
             return False
         return any(matches(value, key_arn) for value in self.resource.values) != self.resource.negated
 
