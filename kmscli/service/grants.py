@@ -180,7 +180,7 @@ def _record(change: Change, key: KeyGroup, request: CreateGrantRequest) -> Grant
         grant_id=change.rng(grant.GRANT_ID_BYTES).hex(),
         created=change.now,
         grantee=principals.check_arn(request.grantee_principal),
-        operations=tuple(dict.fromkeys(request.operations)),
+        operations=tuple(name for name in grant.GRANT_OPERATIONS if name in request.operations),
         retiring=principals.check_arn(request.retiring_principal) if request.retiring_principal else "",
         name=request.name or "",
         context_equals=constraints.encryption_context_equals,
