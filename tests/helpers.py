@@ -202,6 +202,12 @@ def named(response: Response) -> dict[str, Any]:
     return answer
 
 
+def with_limits(home: Home, profile: str) -> None:
+    """Choose the account limits of a vault, as its owner does in config.toml."""
+    (home.folder / "config.toml").write_text(f'limits = "{profile}"\n')
+    home.close()
+
+
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test saw of its vaults stays out of the user's own folder of states."""
