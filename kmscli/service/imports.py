@@ -213,7 +213,7 @@ def _check_symmetric_members(key: KeyGroup, request: ImportKeyMaterialRequest) -
         raise errors.ValidationError(
             problem="ImportType, KeyMaterialDescription and KeyMaterialId are for symmetric encryption keys alone"
         )
-    if request.import_type == NEW and request.key_material_id is not None:
+    if _is_new(key, request) and request.key_material_id is not None:
         raise errors.ValidationError(problem=f"KeyMaterialId must be left out when ImportType is {NEW}")
 
 
