@@ -160,15 +160,19 @@ class _Check:
 
 
 def _instant(value: datetime | float | str) -> datetime:
-    """A time as the API takes it: seconds since 1970, or ISO 8601 (UTC where it names no zone)."""
+    """A time as the API takes it: seconds since 1970, or ISO 8601 (UTC where it names no zone).
+
+    It is cut to whole milliseconds, as every time of an answer is.
+    """
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             value = datetime.fromisoformat(str(value))
     if not isinstance(value, datetime):
-        return datetime.fromtimestamp(value, UTC)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        value = datetime.fromtimestamp(value, UTC)
+    found = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return found.replace(microsecond=found.microsecond // 1000 * 1000)
 
 
 def _from_base64(text: str) -> bytes | None:
