@@ -119,6 +119,9 @@ class Recorded:
             with self._context.session.edit() as draft:
                 change = Change(self._context, self._name, draft)
                 self._touched = change.touched
+                if not self._context.is_root:
+                    # The head of a state is signed by a root: whoever else wrote one would lock everybody out.
+                    raise change.roots_only()
                 answer = act(change)
                 draft.event = self._event(draft, answer=events.loggable(answer))
             return answer
