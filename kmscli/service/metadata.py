@@ -82,7 +82,11 @@ def metadata(call: Call, key: KeyGroup) -> KeyMetadata:
     record = key.record
     state = lifecycle.state_of(key, call.now)
     imported = record.origin == "EXTERNAL"
-    used = [version for version in key.versions.values() if version.number <= record.current]
+    there = [
+        version
+        for version in key.versions.values()
+        if version.number <= record.current and lifecycle.has_material(version, call.now)
+    ]
     current = key.current if KEY_SPECS[record.key_spec].rotates else None
     return KeyMetadata(
         aws_account_id=call.records.place.account,
@@ -94,9 +98,9 @@ def metadata(call: Call, key: KeyGroup) -> KeyMetadata:
         key_usage=record.key_usage,
         key_state=state,
         deletion_date=record.deletion_date,
-        valid_to=_earliest(used),
+        valid_to=_earliest(there),
         origin=record.origin,
-        expiration_model=_expiration(used) if imported else None,
+        expiration_model=_expiration(there) if imported else None,
         key_manager=record.manager,
         customer_master_key_spec=record.key_spec,
         key_spec=record.key_spec,
@@ -112,7 +116,7 @@ def _earliest(versions: Iterable[VersionRecord]) -> datetime | None:
 
 
 def _expiration(versions: list[VersionRecord]) -> str | None:
-    if not any(version.sealed for version in versions):
+    if not versions:
         return None
     return DOES_NOT_EXPIRE if _earliest(versions) is None else EXPIRES
 
