@@ -132,8 +132,7 @@ class Call:
         """
         if (arn := self.arn(key)) not in self.touched:
             self.touched.append(arn)
-        if (turn := lifecycle.turning_point(key, self.now)) is not None:
-            self.until = min(turn, self.until or turn)
+        self._turns_at(lifecycle.turning_point(key, self.now))
         if (work := lifecycle.due(key, self.now)) is not None:
             if self.context.is_root:
                 raise WorkIsDue(key.record.key_id)
@@ -142,6 +141,18 @@ class Call:
         if lifecycle.is_gone(key, self.now):
             raise errors.KeyNotFoundError(arn=arn)
         return key
+
+    def _turns_at(self, time: datetime | None) -> None:
+        if time is not None:
+            self.until = min(time, self.until or time)
+
+    def is_there(self, key_id: str) -> bool:
+        """Whether there is such a key and the waiting for its end is not over; asking touches no key."""
+        key = self.records.key(key_id)
+        if key is None or lifecycle.is_gone(key, self.now):
+            return False
+        self._turns_at(key.record.deletion_date)
+        return True
 
     def by_ciphertext(self, key_id: str) -> KeyGroup:
         """The key that a ciphertext names.
@@ -152,7 +163,11 @@ class Call:
         key = self.records.key(key_id)
         if key is None:
             raise errors.UnknownCiphertextKeyError
-        return self._touch(key)
+        try:
+            return self._touch(key)
+        except errors.KeyNotFoundError:
+            # As for a key that never was: an answer does not tell that there was one.
+            raise errors.UnknownCiphertextKeyError from None
 
     def check_state(self, key: KeyGroup) -> KeyState:
         """The state in which the operation leaves the key.
@@ -226,7 +241,7 @@ class Call:
         """
         for token in tokens or ():
             key_id, grant_id = grant.parse_grant_token(token)
-            if grant_id not in self.records.grants(key_id):
+            if grant_id not in self.records.grants(key_id) or not self.is_there(key_id):
                 raise errors.InvalidGrantTokenError
 
     def kek(self, key: KeyGroup) -> bytes:

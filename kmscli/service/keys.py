@@ -245,7 +245,7 @@ def list_keys(call: Call, request: ListKeysRequest) -> ListKeysResponse:
     start = pages.place_after("ListKeys", request.marker)
     if request.resource_owners is not None and "SELF" not in request.resource_owners:
         return ListKeysResponse(keys=[], truncated=False)
-    names = (name for _, name in call.records.group_names("key/", start))
+    names = (name for _, name in call.records.group_names("key/", start) if call.is_there(name.removeprefix("key/")))
     page = pages.page("ListKeys", names, request.limit or limits.KEYS_PAGE)
     ids_found = [name.removeprefix("key/") for name in page.items]
     entries = [KeyListEntry(key_id=key_id, key_arn=ids.key_arn(call.records.place, key_id)) for key_id in ids_found]
