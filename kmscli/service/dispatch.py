@@ -126,7 +126,9 @@ class Recorded:
                 draft.event = self._event(draft, answer=events.loggable(answer))
             return answer
 
-        return settled(self._context, edit)
+        answer = settled(self._context, edit)
+        self._context.session.shred()
+        return answer
 
 
 def settled(context: Context, run: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ A root does it: lazily, before an operation on the key, and for all keys in `kms
 expiries and deletions hold for everybody. Lines are CloudTrail's: RotateKey, DeleteExpiredKeyMaterial, DeleteKey.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -48,9 +48,9 @@ def run_due(context: Context) -> RunDueResponse:
     with context.session.read() as records:
         if not context.is_root:
             raise Call(context, "RunDue", records, context.session.vault.clock()).roots_only()
-    return RunDueResponse(
-        done=[DoneWork(key_id=key_id, operation=work) for key_id in _found(context) for work in settle(context, key_id)]
-    )
+    done = [DoneWork(key_id=key_id, operation=work) for key_id in _found(context) for work in _steps(context, key_id)]
+    context.session.shred()
+    return RunDueResponse(done=done)
 
 
 def _found(context: Context) -> list[str]:
@@ -63,10 +63,14 @@ def _found(context: Context) -> list[str]:
 
 def settle(context: Context, key_id: str) -> list[Work]:
     """Do all that is due on one key; returns what was done, in order."""
-    done: list[Work] = []
-    while (work := _step(context, key_id)) is not None:
-        done.append(work)
+    done = list(_steps(context, key_id))
+    context.session.shred()
     return done
+
+
+def _steps(context: Context, key_id: str) -> Iterator[Work]:
+    while (work := _step(context, key_id)) is not None:
+        yield work
 
 
 class _NothingDueError(Exception):
@@ -112,6 +116,7 @@ def _expire(change: Change, key: KeyGroup) -> dict[str, Any]:
 def forget(change: Change, key: KeyGroup, number: int) -> None:
     """Destroy the imported material of a version; one that never was current leaves with it."""
     version = key.versions[number]
+    change.draft.destroys = True
     if number > key.record.current:
         change.draft.delete("version", materials.record_id(version))
     else:
@@ -119,8 +124,9 @@ def forget(change: Change, key: KeyGroup, number: int) -> None:
 
 
 def _destroy(change: Change, key: KeyGroup) -> dict[str, Any]:
-    """Delete every record of a key; the store overwrites their bytes (secure_delete)."""
+    """Delete every record of a key."""
     key_id = key.record.key_id
+    change.draft.destroys = True
     grants = change.records.grants(key_id)
     for kind, record_id in [*change.draft.group(f"key/{key_id}"), *change.draft.group(f"grants/{key_id}")]:
         change.draft.delete(kind, record_id)

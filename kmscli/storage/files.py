@@ -128,6 +128,17 @@ def replace_locked(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_folder(path.parent)
 
 
+def create_note(path: Path) -> None:
+    """An empty file whose name is durable: that it is there is what it says. One that is there already stays.
+
+    Raises:
+        InputOutputError: It cannot be made.
+    """
+    with io_errors(path):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE))
+        sync_folder(path.parent)
+
+
 def create_private(path: Path, data: bytes) -> None:
     """A new file for this user alone, whole and durable, or nothing.
 

@@ -36,6 +36,11 @@ class VaultPaths(NamedTuple):
         return self.folder / "init-keyfile"
 
     @property
+    def shred_note(self) -> Path:
+        """There while the database may still hold, between its records, bytes of what was destroyed; empty."""
+        return self.folder / "shred-pending"
+
+    @property
     def unlock_failures(self) -> Path:
         """One byte for each failed unlock since the last signed line."""
         return self.folder / "audit" / "unlock-failures"

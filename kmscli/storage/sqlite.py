@@ -220,6 +220,16 @@ class Store:
         with self._mapped():
             self._db.execute("COMMIT")
 
+    def rewrite(self) -> None:
+        """Write the whole database anew, so that no place keeps bytes of what was deleted. Hold the vault's lock.
+
+        secure_delete overwrites a record where it lies; but the pages between which SQLite moved it before may keep
+        it in their free space, and nothing overwrites that (balancing of a b-tree, rebuildPage in SQLite's btree.c).
+        """
+        # In memory, so that no copy of the vault lies outside its folder meanwhile.
+        self._rows("PRAGMA temp_store = MEMORY")
+        self._rows("VACUUM")
+
     def _write(self, statement: str, *values: object) -> None:
         with self._mapped():
             self._db.execute(statement, values)
@@ -229,7 +239,7 @@ class Store:
         self._write("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?)", group, *row)
 
     def delete(self, group: str, kind: str, record_id: str) -> None:
-        """Delete one record; secure_delete overwrites its bytes."""
+        """Delete one record; secure_delete overwrites its bytes, `rewrite` those of places where it lay before."""
         self._write("DELETE FROM record WHERE grp = ? AND kind = ? AND id = ?", group, kind, record_id)
 
     def put_group(self, bucket: int, group: str, value: bytes | None) -> None:

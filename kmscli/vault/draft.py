@@ -25,6 +25,7 @@ class Draft(Records):
         now: The time of the change.
         keys: How many keys there are now.
         event: What the audit line says of it; set before the end.
+        destroys: Whether it deletes sealed secrets of which no trace may be left (`Session.shred`).
     """
 
     def __init__(self, store: Store, root: str, *, now: datetime, keys: int) -> None:
@@ -40,6 +41,7 @@ class Draft(Records):
         self.now = now
         self.keys = keys
         self.event: dict[str, Any] = {}
+        self.destroys = False
         self._changes = Changes()
 
     def put(self, kind: str, record_id: str, body: Record) -> None:

@@ -4,6 +4,7 @@ Implements docs/spec/vault.md, "Changing" and "Using". Every use and every chang
 its result leaves only after that line is durable. No lock is held while anything is derived, asked or read from a user.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,6 +14,7 @@ from kmscli import errors
 from kmscli.formats import auditline
 from kmscli.formats.head import Head
 from kmscli.formats.record import RootKey
+from kmscli.storage import files
 from kmscli.storage.lock import vault_lock
 from kmscli.storage.paths import pin_file
 from kmscli.vault import pin
@@ -149,9 +151,30 @@ class Session:
                 draft = Draft(self.vault.store, journal.state.root, now=journal.now, keys=journal.snapshot.head.keys)
                 yield draft
                 line = self._seal(journal, draft)
+                if draft.destroys:
+                    # Durable before the commit: whatever happens after it, somebody will find the note.
+                    files.create_note(self.vault.paths.shred_note)
             journal.append(line)
             with self.read() as after:
                 journal.save_pin(after)
+
+    def shred(self) -> None:
+        """Have what was destroyed leave no trace in the database, also what was destroyed by who was interrupted.
+
+        The destruction is durable by then: where this fails, there is a warning, and the next change tries again.
+        """
+        note = self.vault.paths.shred_note
+        if not os.path.lexists(note):
+            return
+        try:
+            with vault_lock(self.vault.paths.lock, timeout=self.vault.lock_timeout):
+                self.vault.store.rewrite()
+                with files.io_errors(note):
+                    note.unlink(missing_ok=True)
+        except errors.KmsError as error:
+            self.vault.warn(
+                f"traces of what was destroyed may be left in vault.db until a next change: {error.message}"
+            )
 
     def _seal(self, journal: Journal, draft: Draft) -> bytes:
         root, changes = draft.seal()

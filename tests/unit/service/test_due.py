@@ -18,6 +18,7 @@ from kmscli.service import audits, due, events
 from kmscli.service.context import Context
 from kmscli.service.dispatch import perform
 from kmscli.service.vaults import status
+from kmscli.storage.sqlite import Store
 from kmscli.vault import shares
 from kmscli.vault.session import Session
 from tests.helpers import START, Clock, Home, forked, named
@@ -208,11 +209,11 @@ def test_of_many_keys_that_end_no_trace_is_left(tmp_path: Path) -> None:
     # SQLite overwrites a record that it deletes; but where it had moved records from page to page before, their old
     # places keep the bytes. A vault needs some life for that, and this one has it: its ids are the same each time.
     clock = Clock()
-    life = random.Random(0)
+    life = random.Random(34)
     home = Home(tmp_path, clock=clock, rng=life.randbytes).init()
     keys: list[str] = []
     secrets: list[bytes] = []
-    for _ in range(4):
+    for _ in range(2):
         keys += [home.create_key() for _ in range(life.randint(5, 25))]
         for key_id in life.sample(keys, len(keys) // 2):
             home.perform("RotateKeyOnDemand", KeyId=key_id)
@@ -225,6 +226,48 @@ def test_of_many_keys_that_end_no_trace_is_left(tmp_path: Path) -> None:
         assert len(due.run_due(home.context).done) == len(ending)
         assert in_files(home.folder, secrets) == 0
     home.close()
+
+
+def test_what_an_interrupted_end_left_is_cleared_by_the_next_change(home: Home, clock: Clock) -> None:
+    key_id = home.create_key()
+    home.perform("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    clock.move(days=7)
+    home.close()
+
+    def die_before_shredding() -> None:
+        Session.shred = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+        due.run_due(home.context)
+
+    assert forked(die_before_shredding).outcome() == ("killed", None)
+    note = home.folder / "shred-pending"
+    assert (note.stat().st_size, note.stat().st_mode & 0o777) == (0, 0o600)
+    home.perform("ListKeys")
+    assert note.exists()
+    kept = home.create_key()
+    assert not note.exists()
+    home.close()
+    assert [key.key_id for key in home.perform("ListKeys").keys] == [kept]
+
+
+def test_where_the_traces_cannot_be_cleared_the_key_is_gone_and_a_warning_says_so(
+    home: Home, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_id = home.create_key()
+    home.perform("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    clock.move(days=7)
+
+    def full(_: Store) -> None:
+        raise errors.InputOutputError(path="vault.db", reason="database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "rewrite", full)
+        assert [each.operation for each in due.run_due(home.context).done] == ["DeleteKey"]
+    (warning,) = home.warnings
+    assert "traces" in warning
+    assert "disk is full" in warning
+    assert (home.folder / "shred-pending").exists()
+    home.create_key()
+    assert not (home.folder / "shred-pending").exists()
 
 
 # -- rotations and expiries --------------------------------------------------------------------------------------------
