@@ -4,7 +4,6 @@ An alias is a record of its own, and its name also stands in the record of its k
 names it has. Every function here keeps the two in step.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -182,33 +181,20 @@ def list_aliases(call: Call, request: ListAliasesRequest) -> ListAliasesResponse
         InvalidMarkerError: The marker is not one of ours.
     """
     start = pages.place_after("ListAliases", request.marker)
-    page = pages.page(
-        "ListAliases", (name for _, name in _places(call, request.key_id, start)), request.limit or limits.ALIASES_PAGE
-    )
+    if request.key_id is None:
+        places = call.records.group_names(ids.ALIAS_PREFIX, start)
+    else:
+        names = call.find(request.key_id).record.aliases
+        places = iter(sorted(place for name in names if (place := (bucket_of(name), name)) > start))
+    page = pages.page("ListAliases", (name for _, name in places), request.limit or limits.ALIASES_PAGE)
     entries = [_entry(call, name) for name in page.items]
     return ListAliasesResponse(aliases=entries, next_marker=page.next_marker, truncated=page.next_marker is not None)
 
 
-def _places(call: Call, named: str | None, start: tuple[int, str]) -> Iterator[tuple[int, str]]:
-    """(bucket, name) of the aliases behind `start`, of one key or of all that are there."""
-    if named is not None:
-        places = ((bucket_of(name), name) for name in call.find(named).record.aliases)
-        yield from sorted(place for place in places if place > start)
-        return
-    for bucket, name in call.records.group_names(ids.ALIAS_PREFIX, start):
-        if call.is_there(_listed(call, name).key_id):
-            yield bucket, name
-
-
-def _listed(call: Call, name: str) -> AliasRecord:
+def _entry(call: Call, name: str) -> AliasListEntry:
     alias = call.records.alias(name)
     if alias is None:
         raise errors.VaultTamperedError(what=f"{name} is listed and missing")
-    return alias
-
-
-def _entry(call: Call, name: str) -> AliasListEntry:
-    alias = _listed(call, name)
     return AliasListEntry(
         alias_name=name,
         alias_arn=ids.alias_arn(call.records.place, name),

@@ -7,6 +7,7 @@ expiries and deletions hold for everybody. Lines are CloudTrail's: RotateKey, De
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ NOT_REACHED = (
     "key material and data keys that a process had in memory",
 )
 """What destruction in this vault cannot reach; written into the line of a deletion."""
+
+
+_PAGE = 256
 
 
 class DoneWork(Response, frozen=True, kw_only=True):
@@ -53,12 +57,18 @@ def run_due(context: Context) -> RunDueResponse:
     return RunDueResponse(done=done)
 
 
-def _found(context: Context) -> list[str]:
-    with context.session.read() as snapshot:
-        names = [name.removeprefix("key/") for _, name in snapshot.group_names("key/", (0, ""))]
-        now = context.session.vault.clock()
-        keys = ((key_id, snapshot.key(key_id)) for key_id in names)
-        return [key_id for key_id, key in keys if key is not None and lifecycle.due(key, now)]
+def _found(context: Context) -> Iterator[str]:
+    """The keys on which something is due; a page at a time, so that no writer waits for the whole."""
+    start = (0, "")
+    while True:
+        with context.session.read() as snapshot:
+            page = list(islice(snapshot.group_names("key/", start), _PAGE))
+            now = context.session.vault.clock()
+            keys = [snapshot.key(name.removeprefix("key/")) for _, name in page]
+        yield from (key.record.key_id for key in keys if key is not None and lifecycle.due(key, now))
+        if not page:
+            return
+        start = page[-1]
 
 
 def settle(context: Context, key_id: str) -> list[Work]:

@@ -309,8 +309,7 @@ def list_retirable_grants(call: Call, request: ListRetirableGrantsRequest) -> Li
         raise errors.ValidationError(problem="RetiringPrincipal must be given", hint="--retiring-principal ARN")
     principal = principals.check_arn(request.retiring_principal)
     start = pages.name_after("ListRetirableGrants", request.marker)
-    named = (place for place in _places(call, start) if place.grant.retiring == principal)
-    found = (place for place in named if call.is_there(place.grant.key_id))
+    found = (place for place in _places(call, start) if place.grant.retiring == principal)
     page = pages.page("ListRetirableGrants", found, request.limit or limits.GRANTS_PAGE, lambda place: place.name)
     return ListRetirableGrantsResponse(
         grants=[_entry(call, place.grant) for place in page.items],
