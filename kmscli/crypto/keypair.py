@@ -60,12 +60,13 @@ def imported(der: bytes) -> "PrivateKeyTypes":
     Raises:
         IncorrectKeyMaterialError: No valid key in PKCS #8 DER. Why, is not said.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
     try:
         key = load_der_private_key(der, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
+        # InternalError is what the library makes of an Ed25519, Ed448, X25519 or X448 key of a wrong length.
         key = None
     if key is None or not _is_pkcs8(der):
         raise errors.IncorrectKeyMaterialError(
