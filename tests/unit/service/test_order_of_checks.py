@@ -10,7 +10,6 @@ import pytest
 from tests.ring import ALGORITHM_OF, CHEAPEST, USAGES, Ring
 
 NO_TOKEN = ["made-up"]
-RSA = {name for name, (_, algorithm) in ALGORITHM_OF.items() if algorithm.startswith("RSA")}
 
 
 def named(operation: str) -> str:
