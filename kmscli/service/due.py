@@ -89,11 +89,13 @@ class _NothingDueError(Exception):
 
 def _step(context: Context, key_id: str) -> Work | None:
     with suppress(_NothingDueError), context.session.edit() as draft:
+        change = Change(context, "RunDue", draft)
         key = draft.key(key_id)
-        work = None if key is None else lifecycle.due(key, draft.now)
+        # By the time of the work itself, which is in whole milliseconds: what is due must be over when it is done.
+        work = None if key is None else lifecycle.due(key, change.now)
         if key is None or work is None:
             raise _NothingDueError
-        change = Change(context, work, draft)
+        change.operation = work
         arn = change.arn(key)
         details = _WORK[work](change, key)
         draft.event = events.service_event(work, context.session.principal, draft.place, context.rng, arn, details)

@@ -3,13 +3,15 @@
 import base64
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from kmscli.formats import auditline
 from kmscli.model import limits
-from kmscli.service import dispatch, events
+from kmscli.service import dispatch, due, events
 from kmscli.service.context import Call, Change
 from kmscli.service.crypto import EncryptRequest
 from kmscli.service.datakeys import GenerateRandomResponse
@@ -256,3 +258,22 @@ def test_a_use_is_evaluated_again_when_the_vault_changed_under_it(home: Home) ->
     changed, used = home.lines()[-2:]
     assert (changed["eventName"], used["eventName"]) == ("RotateKeyOnDemand", "DescribeKey")
     assert used["vault"] == changed["vault"]
+
+
+def test_work_that_falls_due_within_a_millisecond_is_done_once(home: Home, clock: Clock) -> None:
+    key_id = home.create_key()
+    with home.context.session.edit() as draft:
+        draft.event = {"eventName": "Test"}
+        key = draft.key(key_id)
+        assert key is not None
+        draft.put("key", key_id, msgspec.structs.replace(key.record, origin="EXTERNAL"))
+        expiring = msgspec.structs.replace(key.versions[1], valid_to=clock() + timedelta(days=1))
+        draft.put("version", f"{key_id}/00000001", expiring)
+    # Operations are in whole milliseconds: the last of them before the material expires has begun.
+    clock.move(days=1)
+    assert home.state_of(key_id) == "Enabled"
+    assert due.run_due(home.context).done == []
+    clock.move(milliseconds=1)
+    assert [found.operation for found in due.run_due(home.context).done] == ["DeleteExpiredKeyMaterial"]
+    assert due.run_due(home.context).done == []
+    assert home.state_of(key_id) == "PendingImport"
