@@ -9,7 +9,8 @@ import pytest
 
 from kmscli import errors
 from kmscli.formats import blob as blobs
-from tests.helpers import Home
+from kmscli.service.context import Context
+from tests.helpers import Clock, Home
 
 CONTEXT = {"app": "a", "env": "b"}
 
@@ -146,6 +147,22 @@ def test_a_ciphertext_of_another_vault_is_refused_without_saying_more(home: Home
 
 def test_a_key_id_that_is_not_here_comes_before_what_is_wrong_with_the_ciphertext(home: Home) -> None:
     assert home.refused("Decrypt", CiphertextBlob=b"garbage", KeyId="alias/none").code == "NotFoundException"
+
+
+@pytest.mark.parametrize("is_root", [True, False])
+def test_a_key_whose_end_has_come_is_as_one_that_never_was(
+    home: Home, clock: Clock, key: str, monkeypatch: pytest.MonkeyPatch, *, is_root: bool
+) -> None:
+    ciphertext = encrypt(home, key)
+    never = blobs.header("0" * 8 + "-0000-0000-0000-" + "0" * 12, 1) + ciphertext[blobs.HEADER_BYTES :]
+    home.perform("ScheduleKeyDeletion", KeyId=key, PendingWindowInDays=7)
+    clock.move(days=7)
+    monkeypatch.setattr(Context, "is_root", is_root)
+    found = refusal(home.refused("Decrypt", CiphertextBlob=ciphertext))
+    assert found == refusal(home.refused("Decrypt", CiphertextBlob=never))
+    assert found[:2] == ("AccessDeniedException", 30)
+    assert home.refused("Decrypt", CiphertextBlob=ciphertext, KeyId=key).code == "NotFoundException"
+    assert ("DeleteKey" in [line["eventName"] for line in home.lines()]) == is_root
 
 
 def test_the_state_of_the_named_key_comes_before_its_being_the_wrong_one(home: Home, key: str) -> None:
