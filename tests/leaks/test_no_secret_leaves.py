@@ -15,14 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from kmscli.crypto import kdf
-from kmscli.formats import keyfile
+from kmscli.crypto import kdf, seal
+from kmscli.formats import importtoken, keyfile
 from kmscli.formats.wire import label
 from kmscli.service.context import Call, Context
 from kmscli.service.materials import open_version
 from kmscli.vault import shares
 from kmscli.vault.folder import Vault
+from kmscli.vault.records import KeyGroup
 from kmscli.vault.secrets import Secret
 from kmscli.vault.unlock import unlock
 
@@ -33,6 +38,7 @@ PASSPHRASE = b"needle-passphrase-6Zq1"
 SECOND = b"needle-second-passphrase-Xk42"
 WRONG = b"needle-wrong-passphrase-77bD"
 PLAINTEXT = b"needle-plaintext-c0ffee-Lm"
+IMPORTED = b"needle-imported-material-0123456"
 _CALL = re.compile(r"^\d+ +(?P<call>\w+)\((?P<rest>.*)$")
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
@@ -67,6 +73,8 @@ class House:
         self.folder = folder
         self.runs: list[tuple[set[str], Traced]] = []
         self.data_key = b""
+        self.data_key_pair = b""
+        self.token = b""
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("KMS_")},
             "KMS_VAULT": str(folder / "vault"),
@@ -120,6 +128,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.run("generate-data-key-without-plaintext", "--key-id", "alias/app", "--key-spec", "AES_256")
     house.run("describe-key", "--key-id", "alias/app", unlocked_by="wrong", code=12)
     house.run("describe-key", "--debug", "--key-id", "alias/app", unlocked_by="wrong", code=12)
+    _use_key_pairs(house)
+    _import(house)
     house.run("slot", "add", "--label", "ci", "--new-keyfile", str(folder / "ci.key"), asked={str(folder / "ci.key")})
     house.run("slot", "change", "first", "--new-passphrase-file", str(folder / "second"))
     house.run("slot", "list", unlocked_by="")
@@ -132,11 +142,47 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return house
 
 
+def _use_key_pairs(house: House) -> None:
+    message = f"fileb://{house.folder / 'plain'}"
+    usage = ["--key-usage", "SIGN_VERIFY"]
+    house.run("create-key", "--alias", "alias/sign", "--key-spec", "ECC_NIST_P256", *usage)
+    signing = ["--key-id", "alias/sign", "--message", message, "--signing-algorithm", "ECDSA_SHA_256"]
+    house.run("sign", *signing)
+    house.run("get-public-key", "--key-id", "alias/sign")
+    house.run("create-key", "--alias", "alias/mac", "--key-spec", "HMAC_256", "--key-usage", "GENERATE_VERIFY_MAC")
+    house.run("generate-mac", "--key-id", "alias/mac", "--message", message, "--mac-algorithm", "HMAC_SHA_256")
+    pair = ["--key-id", "alias/app", "--key-pair-spec", "ECC_NIST_P256"]
+    made = house.run("generate-data-key-pair", *pair, asked={"stdout"})
+    house.data_key_pair = base64.b64decode(json.loads(made.stdout)["PrivateKeyPlaintext"])
+    house.run("generate-data-key-pair-without-plaintext", *pair)
+
+
+def _import(house: House) -> None:
+    """Import material, forget it, and fail to import other material."""
+    own = ["--key-id", "alias/own"]
+    house.run("create-key", "--alias", "alias/own", "--origin", "EXTERNAL")
+    wrapping = ["--wrapping-algorithm", "RSAES_OAEP_SHA_256", "--wrapping-key-spec", "RSA_2048"]
+    found = json.loads(house.run("get-parameters-for-import", *own, *wrapping).stdout)
+    public = load_der_public_key(base64.b64decode(found["PublicKey"]))
+    assert isinstance(public, RSAPublicKey)
+    house.token = base64.b64decode(found["ImportToken"])
+    (house.folder / "token").write_bytes(house.token)
+    files = ["--import-token", f"fileb://{house.folder / 'token'}"]
+    for material, code in ((IMPORTED, 0), (IMPORTED[::-1], 24)):
+        wrapped = public.encrypt(material, OAEP(MGF1(SHA256()), SHA256(), None))
+        (house.folder / "wrapped").write_bytes(wrapped)
+        files = [*files[:2], "--encrypted-key-material", f"fileb://{house.folder / 'wrapped'}"]
+        expires = ["--expiration-model", "KEY_MATERIAL_DOES_NOT_EXPIRE"]
+        house.run("import-key-material", *own, *files, *expires, code=code)
+    house.run("delete-imported-key-material", *own)
+
+
 def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
     folder = house.folder
     line = (folder / "ci.key").read_bytes()
     yield from (("passphrase", PASSPHRASE), ("second", SECOND), ("wrong", WRONG), ("plaintext", PLAINTEXT))
-    yield "data key", house.data_key
+    yield from (("imported", IMPORTED), ("imported in vain", IMPORTED[::-1]))
+    yield from (("data key", house.data_key), ("data key pair", house.data_key_pair[-100:]))
     yield "keyfile", keyfile.decode(line, path="ci.key")
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     with Vault(folder / "vault", clock=lambda: datetime.now(UTC), rng=os.urandom, lock_timeout=5, warn=print) as vault:
@@ -151,15 +197,27 @@ def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
         with session.read() as snapshot:
             call = Call(Context(session), "Decrypt", snapshot, datetime.now(UTC))
             vault_id = snapshot.vault.vault_id
-            yield (
-                "vault secret",
-                shares.open_vault_secret(snapshot.vault_secret("admin"), session.identity, vault_id=vault_id),
-            )
-            for alias in ("alias/app", "alias/aws/files"):
+            secret = shares.open_vault_secret(snapshot.vault_secret("admin"), session.identity, vault_id=vault_id)
+            yield "vault secret", secret
+            for alias in ("alias/app", "alias/aws/files", "alias/sign", "alias/mac", "alias/own"):
                 key = call.find(alias)
                 yield f"KEK of {alias}", call.kek(key)
                 for number, version in key.versions.items():
-                    yield f"material {number} of {alias}", open_version(call, key, version)
+                    if version.sealed:
+                        yield f"material {number} of {alias}", _core(key, open_version(call, key, version))
+            yield from _of_the_token(call.find("alias/own"), house.token, secret, vault_id)
+
+
+def _core(key: KeyGroup, material: bytes) -> bytes:
+    """The secret part of some material: the encoding of a key pair ends in its public key."""
+    return material[36:68] if key.record.key_spec == "ECC_NIST_P256" else material
+
+
+def _of_the_token(key: KeyGroup, token: bytes, secret: bytes, vault_id: str) -> Iterator[tuple[str, bytes]]:
+    token_key = kdf.expand(secret, b"kms/v1/import-token-key", 32)
+    bound = importtoken.context(vault_id, key.record.key_id)
+    opened = importtoken.decode(seal.unseal(token_key, importtoken.without_header(token), context=bound))
+    yield from (("key of tokens", token_key), ("wrapping key", opened.private[300:400]))
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
@@ -196,7 +254,7 @@ def test_the_search_finds_a_needle_where_it_was_asked_for(house: House, needles:
 
     found = {name for name, form in needles if form in asked}
 
-    assert {"plaintext", "data key"} <= found
+    assert {"plaintext", "data key", "data key pair"} <= found
 
 
 def test_no_write_carries_a_secret_but_to_where_it_was_asked_for(

@@ -888,6 +888,14 @@ def lines() -> list[Entry]:
     events = {
         "a use": event(),
         "a change": event(eventName="DeleteAlias", readOnly=False, change=change),
+        "what time brought": event(
+            eventName="DeleteKey",
+            eventType="AwsServiceEvent",
+            readOnly=False,
+            requestParameters=None,
+            serviceEventDetails={"keyId": KEY_ID},
+            change=change,
+        ),
         "the first of a segment": event(eventName="AuditRecovered", requestParameters={}, segment=segment),
         "a refusal with every kind of character": event(errorCode="ValidationException", errorMessage=ALL_CHARACTERS),
     }

@@ -11,12 +11,12 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from kmscli import errors
-from kmscli.crypto import identity, kdf
+from kmscli.crypto import identity, kdf, registry
 from kmscli.crypto.identity import Identity, SealingKey
-from kmscli.formats import keyfile
+from kmscli.formats import importtoken, keyfile
 from kmscli.formats.wire import label
 from kmscli.vault import shares
-from tests.vectors import spec
+from tests.vectors import pairs, spec
 
 
 def expand_by_hmac(secret: bytes, info: bytes, blocks: int) -> bytes:
@@ -85,3 +85,21 @@ def test_both_bind_a_share_and_a_material_to_the_same_context() -> None:
     vault_id, key_id = os.urandom(16).hex(), "mrk-" + os.urandom(16).hex()
     assert shares._share_context(vault_id, key_id, "bob", 7) == spec.share_context(vault_id, key_id, "bob", 7)
     assert shares._material_context(vault_id, key_id, 3, 7) == spec.material_context(vault_id, key_id, 3, 7)
+
+
+def test_both_bind_an_import_token_to_the_same_context() -> None:
+    vault_id, key_id = os.urandom(16).hex(), "mrk-" + os.urandom(16).hex()
+    assert importtoken.context(vault_id, key_id) == spec.token_context(vault_id, key_id)
+
+
+@pytest.mark.parametrize(("key_spec", "size"), [("ECC_NIST_P256", 31), ("ECC_SECG_P256K1", 31), ("ECC_NIST_P521", 65)])
+def test_both_encode_the_same_key_on_a_curve(key_spec: str, size: int) -> None:
+    theirs = pairs.curve(key_spec, int.from_bytes(os.urandom(size), "big"))
+    for other in (theirs.private, *theirs.others.values()):
+        assert registry.read_private(key_spec, other) == (theirs.private, theirs.public)
+
+
+@pytest.mark.parametrize(("key_spec", "size"), [("ML_DSA_65", 32), ("ML_KEM_768", 64)])
+def test_both_encode_the_same_key_of_a_seed(key_spec: str, size: int) -> None:
+    theirs = pairs.lattice(key_spec, os.urandom(size))
+    assert registry.read_private(key_spec, theirs.private) == (theirs.private, theirs.public)

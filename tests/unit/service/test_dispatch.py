@@ -11,7 +11,7 @@ import pytest
 
 from kmscli.formats import auditline
 from kmscli.model import limits
-from kmscli.service import dispatch, due, events
+from kmscli.service import audits, dispatch, due, events
 from kmscli.service.context import Call, Change
 from kmscli.service.crypto import EncryptRequest
 from kmscli.service.datakeys import GenerateRandomResponse
@@ -81,6 +81,39 @@ def test_a_line_has_the_shape_of_cloudtrail(home: Home) -> None:
     assert line["resources"] == [{"accountId": "000000000000", "type": "AWS::KMS::Key", "ARN": home.arn(key_id)}]
     assert line["readOnly"] is True
     assert line["eventID"] != line["requestID"]
+
+
+def test_what_time_brought_is_a_line_of_a_service_that_a_root_signed(home: Home, clock: Clock) -> None:
+    key_id = home.create_key(Alias="alias/app")
+    home.perform("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+    clock.move(days=7)
+    home.refused("DescribeKey", KeyId=key_id)
+    line, refused = home.lines()[-2:]
+    assert refused["errorCode"] == "NotFoundException"
+    assert list(line)[12:] == [
+        "readOnly",
+        "requestID",
+        "requestParameters",
+        "responseElements",
+        "resources",
+        "serviceEventDetails",
+        "vault",
+        "change",
+        "chain",
+        "signature",
+    ]
+    assert (line["eventName"], line["eventType"], line["readOnly"]) == ("DeleteKey", "AwsServiceEvent", False)
+    assert (line["requestParameters"], line["responseElements"]) == (None, None)
+    assert line["userIdentity"]["userName"] == line["signature"]["signer"] == "admin"
+    assert line["resources"] == [{"accountId": "000000000000", "type": "AWS::KMS::Key", "ARN": home.arn(key_id)}]
+    assert line["serviceEventDetails"]["keyId"] == key_id
+    assert [(kind, new) for kind, _, _, new in line["change"]] == [
+        ("alias", None),
+        ("key", None),
+        ("share", None),
+        ("version", None),
+    ]
+    audits.verify(home.context.session.vault, full=True)
 
 
 def test_a_change_says_what_it_answered_and_what_it_changed(home: Home) -> None:
