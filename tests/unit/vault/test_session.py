@@ -1,6 +1,7 @@
 """A session at work: all of a change or nothing, in whatever place it breaks off."""
 
 from contextlib import closing, suppress
+from datetime import datetime, timedelta
 from sqlite3 import connect
 from typing import Any
 
@@ -12,7 +13,10 @@ from kmscli.formats.head import Head
 from kmscli.formats.record import AliasRecord
 from kmscli.storage.lock import is_free
 from kmscli.vault import journal
-from tests.helpers import START, Home
+from kmscli.vault.records import NotInMemoryError
+from kmscli.vault.session import Evaluated, Unsealed
+from kmscli.vault.snapshot import Snapshot
+from tests.helpers import START, Clock, Home
 
 ALIAS = AliasRecord(name="alias/x", key_id="none", created=START, updated=START)
 EVENT: dict[str, Any] = {"eventName": "Test"}
@@ -176,3 +180,87 @@ def test_a_log_that_cannot_be_appended_to_gives_no_result_and_the_change_may_sta
     assert numbers == list(range(1, len(numbers) + 1))
     assert [line["eventName"] for line in home.lines()][-1] == "ListKeys"
     assert (home.state_of(key_id) == "Disabled") == ("DisableKey" in [line["eventName"] for line in home.lines()])
+
+
+def use(home: Home, *, until: datetime | None = None) -> list[tuple[int, datetime]]:
+    """Use the key with the alias alias/x; tells the generation and the time of each evaluation."""
+    seen: list[tuple[int, datetime]] = []
+
+    def evaluate(snapshot: Snapshot, now: datetime) -> list[Evaluated[object]]:
+        alias = snapshot.alias("alias/x")
+        seen.append((snapshot.head.generation, now))
+        return [Evaluated(alias, lambda: EVENT, until if len(seen) == 1 else None)]
+
+    home.context.session.use(evaluate)
+    return seen
+
+
+def put_alias(home: Home, name: str = "alias/x") -> None:
+    with home.context.session.edit() as draft:
+        draft.event = EVENT
+        draft.put("alias", name, AliasRecord(name=name, key_id="none", created=START, updated=START))
+
+
+def test_a_use_is_evaluated_once_while_the_vault_does_not_change(home: Home) -> None:
+    put_alias(home)
+    assert [generation for generation, _ in use(home)] == [2]
+    assert [generation for generation, _ in use(home)] == [2]
+
+
+def test_a_use_in_a_state_that_was_overtaken_is_evaluated_again(home: Home) -> None:
+    put_alias(home)
+    use(home)
+    other = Home(home.folder.parent, clock=home.clock)
+    put_alias(other, "alias/y")
+    other.close()
+    assert [generation for generation, _ in use(home)] == [2, 3]
+
+
+def test_what_is_not_in_memory_is_read_and_not_missed(home: Home) -> None:
+    session = home.context.session
+    with session.read() as snapshot, snapshot.from_memory(), pytest.raises(NotInMemoryError):
+        snapshot.alias("alias/never-read")
+    with session.read() as snapshot:
+        assert snapshot.alias("alias/never-read") is None
+    with session.read() as snapshot, snapshot.from_memory():
+        assert snapshot.alias("alias/never-read") is None
+
+
+def test_a_refusal_from_memory_is_never_the_last_word(home: Home) -> None:
+    put_alias(home)
+    use(home)
+    other = Home(home.folder.parent, clock=home.clock)
+    put_alias(other, "alias/y")
+    other.close()
+
+    def evaluate(snapshot: Snapshot, _now: datetime) -> list[Evaluated[int]]:
+        if snapshot.head.generation < 3:
+            raise errors.UnknownCiphertextKeyError
+        return [Evaluated(snapshot.head.generation, lambda: EVENT)]
+
+    assert home.context.session.use(evaluate) == [3]
+
+
+def test_a_use_whose_time_has_come_under_the_lock_is_evaluated_again(home: Home, clock: Clock) -> None:
+    put_alias(home)
+    use(home)
+    clock.move(minutes=2)
+    use(home)  # the log's time is two minutes on now
+    clock.move(minutes=-1)
+    log_time = (START + timedelta(minutes=2)).replace(microsecond=0)
+    assert [time for _, time in use(home, until=log_time)] == [START + timedelta(minutes=1), log_time]
+
+
+def test_what_was_unsealed_is_opened_once_and_shown_to_nobody() -> None:
+    unsealed = Unsealed()
+    opened = [unsealed.get(("share", "key", b"sealed"), lambda number=number: number) for number in range(3)]
+    assert opened == [0, 0, 0]
+    assert unsealed.get(("share", "other", b"sealed"), lambda: 3) == 3
+    assert repr(unsealed) == "<Unsealed 2>"
+
+
+def test_a_session_holds_no_more_unsealed_than_its_bound() -> None:
+    unsealed = Unsealed()
+    for number in range(5000):
+        unsealed.get(("share", number), lambda: b"secret")
+    assert repr(unsealed) == "<Unsealed 904>"
