@@ -5,7 +5,6 @@ that was made up starts elsewhere in that list and shows no more than the list d
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
@@ -32,12 +31,17 @@ def name_after(operation: str, marker: str | None) -> str:
     if marker is None:
         return ""
     try:
-        kind, name = base64.b64decode(marker, altchars=b"-_", validate=True).decode().split(":", 1)
-    except (binascii.Error, ValueError) as error:
+        kind, name = base64.urlsafe_b64decode(marker).decode().split(":", 1)
+    except ValueError as error:  # binascii.Error, and text that is not ASCII or not UTF-8
         raise errors.InvalidMarkerError from error
-    if kind != operation or not name:
+    # Python's decoder passes over what is not base64, so a marker counts only as it was given out.
+    if kind != operation or not name or marker != _marker(operation, name):
         raise errors.InvalidMarkerError
     return name
+
+
+def _marker(operation: str, name: str) -> str:
+    return base64.urlsafe_b64encode(f"{operation}:{name}".encode()).decode()
 
 
 def place_after(operation: str, marker: str | None) -> tuple[int, str]:
@@ -58,5 +62,4 @@ def page(operation: str, items: Iterable[T], limit: int, name_of: Callable[[T], 
     taken = list(islice(items, limit + 1))
     if len(taken) <= limit:
         return Page(taken, None)
-    last = name_of(taken[limit - 1])
-    return Page(taken[:limit], base64.urlsafe_b64encode(f"{operation}:{last}".encode()).decode())
+    return Page(taken[:limit], _marker(operation, name_of(taken[limit - 1])))

@@ -55,33 +55,6 @@ def test_what_was_not_given_out_is_no_marker(given: str) -> None:
     assert (caught.value.code, caught.value.exit_code) == ("InvalidMarkerException", 2)
 
 
-@pytest.mark.parametrize("operation", ["ListKeys", "ListAliases"])
-def test_a_marker_of_another_list_is_refused(home: Home, operation: str) -> None:
-    for number in range(3):
-        home.create_key(Alias=f"alias/a{number}")
-    other = {"ListKeys": "ListAliases", "ListAliases": "ListKeys"}[operation]
-    given = home.perform(other, Limit=1).next_marker
-    assert home.refused(operation, Marker=given).code == "InvalidMarkerException"
-
-
-@pytest.mark.parametrize("name", ["vault", "principal/admin", "alias/a0", "key/", "\U0010ffff", "a:b:c"])
-def test_a_marker_that_was_made_up_shows_no_more_than_the_list_does(home: Home, name: str) -> None:
-    keys = {home.create_key(Alias=f"alias/a{number}") for number in range(5)}
-    shown = {key.key_id for key in home.perform("ListKeys", Marker=marker(f"ListKeys:{name}")).keys}
-    named = {alias.alias_name for alias in home.perform("ListAliases", Marker=marker(f"ListAliases:{name}")).aliases}
-    assert shown <= keys
-    assert named <= {f"alias/a{number}" for number in range(5)}
-
-
-def test_a_marker_of_one_key_s_aliases_shows_no_other_key_s(home: Home) -> None:
-    first, second = home.create_key(), home.create_key()
-    for number in range(6):
-        home.perform("CreateAlias", AliasName=f"alias/a{number}", TargetKeyId=first if number % 2 else second)
-    given = home.perform("ListAliases", KeyId=first, Limit=1).next_marker
-    for alias in home.perform("ListAliases", KeyId=second, Marker=given).aliases:
-        assert alias.target_key_id == second
-
-
 def test_what_is_there_all_the_time_is_given_once_whatever_changes(home: Home) -> None:
     kept = {home.create_key(Alias=f"alias/kept{number}") for number in range(10)}
     aliases = {f"alias/kept{number}" for number in range(10)}
