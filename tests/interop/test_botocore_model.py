@@ -24,7 +24,7 @@ from kmscli.service import operations, validate
 from kmscli.service.members import Shape, members
 from tests.helpers import Home
 from tests.interop import awsmodel
-from tests.interop.life import AMAZON, TRACKED, Life, live
+from tests.interop.life import AMAZON, Life, live
 
 Place = tuple[str, str]
 """A structure and its member, or an enum and its value."""
@@ -112,7 +112,6 @@ _ENCLAVE = "an answer to an enclave, which is refused"
 _STORE = "of custom key stores, which are refused"
 _SERVICE = "of grants to services, which are refused"
 _REGIONS = "of the replicas of a multi-Region key: a vault has one Region so far"
-_USAGE = "the last use is not read from the log so far"
 UNGIVEN: dict[Place, str] = {
     ("DecryptResponse", "CiphertextForRecipient"): _ENCLAVE,
     ("DeriveSharedSecretResponse", "CiphertextForRecipient"): _ENCLAVE,
@@ -134,8 +133,6 @@ UNGIVEN: dict[Place, str] = {
     ("KeyState", "Creating"): "a key is there, whole, when CreateKey answers",
     ("KeyState", "Unavailable"): _STORE,
     ("ListKeyPoliciesResponse", "NextMarker"): "a key has one policy",
-    **{("KeyLastUsageData", name): _USAGE for name in awsmodel.members("KeyLastUsageData")},
-    **{("KeyLastUsageTrackingOperation", name): _USAGE for name in TRACKED},
 }
 """What no answer says."""
 
