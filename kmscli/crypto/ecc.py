@@ -41,9 +41,10 @@ def read_private(curve: str, der: bytes) -> Pair:
     """
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = imported(der)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != curve:
-        raise misfit(f"an elliptic curve key on {curve}")
+    wanted = f"an elliptic curve key on {curve}"
+    key = imported(der, ec.EllipticCurvePrivateKey, wanted)
+    if key.curve.name != curve:
+        raise misfit(wanted)
     return encode(ec.derive_private_key(key.private_numbers().private_value, key.curve))
 
 
@@ -141,8 +142,8 @@ def private_key(curve: str, der: bytes) -> PrivateKey:
     """
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-    key = own_private(der)
-    if not isinstance(key, EllipticCurvePrivateKey) or key.curve.name != curve:
+    key = own_private(der, EllipticCurvePrivateKey)
+    if key.curve.name != curve:
         raise broken()
     return PrivateKey(key)
 
@@ -155,7 +156,7 @@ def public_key(curve: str, der: bytes) -> PublicKey:
     """
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-    key = own_public(der)
-    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != curve:
+    key = own_public(der, EllipticCurvePublicKey)
+    if key.curve.name != curve:
         raise broken()
     return PublicKey(key)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kmscli import errors
 from kmscli.crypto import digests
-from kmscli.crypto.keypair import Handle, Pair, broken, encode, imported, misfit, own_private, own_public
+from kmscli.crypto.keypair import Handle, Pair, encode, imported, own_private, own_public
 from kmscli.model.specs import SigningAlgorithm
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ def read_private(_curve: str, der: bytes) -> Pair:
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = imported(der)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise misfit("an Ed25519 key")
-    return encode(key)
+    return encode(imported(der, Ed25519PrivateKey, "an Ed25519 key"))
 
 
 class PrivateKey(Handle):
@@ -88,10 +85,7 @@ def private_key(_curve: str, der: bytes) -> PrivateKey:
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = own_private(der)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise broken()
-    return PrivateKey(key)
+    return PrivateKey(own_private(der, Ed25519PrivateKey))
 
 
 def public_key(_curve: str, der: bytes) -> PublicKey:
@@ -102,7 +96,4 @@ def public_key(_curve: str, der: bytes) -> PublicKey:
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    key = own_public(der)
-    if not isinstance(key, Ed25519PublicKey):
-        raise broken()
-    return PublicKey(key)
+    return PublicKey(own_public(der, Ed25519PublicKey))

@@ -5,12 +5,14 @@ There are two ways in. `imported` takes bytes from outside and believes nothing.
 bytes that this program encoded and authenticated before; a fault there is one of the vault, not of the caller.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from kmscli import errors
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+K = TypeVar("K")
 
 _SEQUENCE = 0x30
 _VERSION_BYTES = 3
@@ -54,11 +56,16 @@ def encode(key: "PrivateKeyTypes") -> Pair:
     )
 
 
-def imported(der: bytes) -> "PrivateKeyTypes":
+def imported(der: bytes, kind: type[K], name: str) -> K:
     """A key that somebody brings, read with all checks of its consistency.
 
+    Args:
+        der: PKCS #8 DER.
+        kind: The library's class of the keys that are wanted.
+        name: The same in words, such as "an Ed25519 key".
+
     Raises:
-        IncorrectKeyMaterialError: No valid key in PKCS #8 DER. Why, is not said.
+        IncorrectKeyMaterialError: No valid key in PKCS #8 DER (why, is not said), or one of another kind.
     """
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_private_key
@@ -73,6 +80,8 @@ def imported(der: bytes) -> "PrivateKeyTypes":
             problem="the key material is no valid private key in PKCS #8 DER, unencrypted",
             hint="`openssl pkcs8 -topk8 -nocrypt -outform DER` converts other encodings of a key",
         )
+    if not isinstance(key, kind):
+        raise misfit(name)
     return key
 
 
@@ -93,38 +102,44 @@ def misfit(kind: str) -> errors.IncorrectKeyMaterialError:
     return errors.IncorrectKeyMaterialError(problem=f"the key material is a valid private key, but not {kind}")
 
 
-def own_private(der: bytes) -> "PrivateKeyTypes":
-    """A private key that `encode` wrote.
+def own_private(der: bytes, kind: type[K]) -> K:
+    """A private key that `encode` wrote; `kind` is the library's class of it.
 
     The check that an RSA key is consistent takes as long as making one, and is left out. That is safe: `encode` only
     ever saw keys that the library made or checked, and whoever calls this opened an authenticated seal before, so the
     bytes are those. An inconsistent key would be harmful, as a signature with it can give away a factor.
 
     Raises:
-        VaultTamperedError: No key.
+        VaultTamperedError: No such key.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
     try:
-        return load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+        key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise broken() from None
+    if not isinstance(key, kind):
+        raise broken()
+    return key
 
 
-def own_public(der: bytes) -> "PublicKeyTypes":
-    """A public key that `encode` wrote.
+def own_public(der: bytes, kind: type[K]) -> K:
+    """A public key that `encode` wrote; `kind` is the library's class of it.
 
     Raises:
-        VaultTamperedError: No key.
+        VaultTamperedError: No such key.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     try:
-        return load_der_public_key(der)
+        key = load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise broken() from error
+    if not isinstance(key, kind):
+        raise broken()
+    return key
 
 
 def broken() -> errors.VaultTamperedError:

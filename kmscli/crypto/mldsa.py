@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kmscli import errors
 from kmscli.crypto import digests
-from kmscli.crypto.keypair import Handle, Pair, broken, encode, imported, misfit, own_private, own_public
+from kmscli.crypto.keypair import Handle, Pair, encode, imported, own_private, own_public
 from kmscli.model.specs import SigningAlgorithm
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def read_private(number: int, der: bytes) -> Pair:
     Raises:
         IncorrectKeyMaterialError: No key of the parameter set ML-DSA-`number` with its seed.
     """
-    key = imported(der)
-    if not isinstance(key, _private_class(number)):
-        raise misfit(f"an ML-DSA-{number} key")
-    return encode(key)
+    return encode(imported(der, _private_class(number), f"an ML-DSA-{number} key"))
 
 
 class PrivateKey(Handle):
@@ -103,10 +100,7 @@ def private_key(number: int, der: bytes) -> PrivateKey:
     Raises:
         VaultTamperedError: It is none.
     """
-    key = own_private(der)
-    if not isinstance(key, _private_class(number)):
-        raise broken()
-    return PrivateKey(key)
+    return PrivateKey(own_private(der, _private_class(number)))
 
 
 def public_key(number: int, der: bytes) -> PublicKey:
@@ -115,7 +109,4 @@ def public_key(number: int, der: bytes) -> PublicKey:
     Raises:
         VaultTamperedError: It is none.
     """
-    key = own_public(der)
-    if not isinstance(key, _public_class(number)):
-        raise broken()
-    return PublicKey(key)
+    return PublicKey(own_public(der, _public_class(number)))

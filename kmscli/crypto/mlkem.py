@@ -7,7 +7,7 @@ rejection", algorithm 18), so whoever uses it must authenticate. A private key i
 from typing import TYPE_CHECKING
 
 from kmscli import errors
-from kmscli.crypto.keypair import Handle, Pair, broken, encode, imported, misfit, own_private, own_public
+from kmscli.crypto.keypair import Handle, Pair, encode, imported, own_private, own_public
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import mlkem
@@ -41,10 +41,7 @@ def read_private(number: int, der: bytes) -> Pair:
     Raises:
         IncorrectKeyMaterialError: No key of the parameter set ML-KEM-`number` with its seed.
     """
-    key = imported(der)
-    if not isinstance(key, _private_class(number)):
-        raise misfit(f"an ML-KEM-{number} key")
-    return encode(key)
+    return encode(imported(der, _private_class(number), f"an ML-KEM-{number} key"))
 
 
 class PrivateKey(Handle):
@@ -82,10 +79,7 @@ def private_key(number: int, der: bytes) -> PrivateKey:
     Raises:
         VaultTamperedError: It is none.
     """
-    key = own_private(der)
-    if not isinstance(key, _private_class(number)):
-        raise broken()
-    return PrivateKey(key)
+    return PrivateKey(own_private(der, _private_class(number)))
 
 
 def public_key(number: int, der: bytes) -> PublicKey:
@@ -94,7 +88,4 @@ def public_key(number: int, der: bytes) -> PublicKey:
     Raises:
         VaultTamperedError: It is none.
     """
-    key = own_public(der)
-    if not isinstance(key, _public_class(number)):
-        raise broken()
-    return PublicKey(key)
+    return PublicKey(own_public(der, _public_class(number)))

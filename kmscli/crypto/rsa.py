@@ -41,9 +41,10 @@ def read_private(bits: int, der: bytes) -> Pair:
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    key = imported(der)
-    if not isinstance(key, RSAPrivateKey) or key.key_size != bits:
-        raise misfit(f"an RSA key of {bits} bits")
+    wanted = f"an RSA key of {bits} bits"
+    key = imported(der, RSAPrivateKey, wanted)
+    if key.key_size != bits:
+        raise misfit(wanted)
     if not _EXPONENT <= key.public_key().public_numbers().e < 1 << _EXPONENT_BITS:
         raise misfit(f"an RSA key with a public exponent from {_EXPONENT} on and below 2^{_EXPONENT_BITS}")
     return encode(_canonical(key))
@@ -169,8 +170,8 @@ def private_key(bits: int, der: bytes) -> PrivateKey:
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    key = own_private(der)
-    if not isinstance(key, RSAPrivateKey) or key.key_size != bits:
+    key = own_private(der, RSAPrivateKey)
+    if key.key_size != bits:
         raise broken()
     return PrivateKey(key)
 
@@ -183,7 +184,7 @@ def public_key(bits: int, der: bytes) -> PublicKey:
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-    key = own_public(der)
-    if not isinstance(key, RSAPublicKey) or key.key_size != bits:
+    key = own_public(der, RSAPublicKey)
+    if key.key_size != bits:
         raise broken()
     return PublicKey(key)

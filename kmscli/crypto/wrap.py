@@ -7,7 +7,7 @@ rest is the material under AES key wrap with padding (RFC 5649): PKCS #11 calls 
 
 from kmscli import errors
 from kmscli.crypto import rsa
-from kmscli.crypto.keypair import Pair, broken, own_private
+from kmscli.crypto.keypair import Pair, own_private
 from kmscli.model.specs import Wrapping
 
 _AES_KEY_BYTES = 32
@@ -33,10 +33,7 @@ def unwrap(private_der: bytes, wrapped: bytes, wrapping: Wrapping) -> bytes:
     """
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    key = own_private(private_der)
-    if not isinstance(key, RSAPrivateKey):
-        raise broken()
-    handle = rsa.PrivateKey(key)
+    handle = rsa.PrivateKey(own_private(private_der, RSAPrivateKey))
     try:
         if not wrapping.two_steps:
             return handle.decrypt(wrapped, wrapping.hash)

@@ -5,6 +5,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric import rsa as library
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography_vectors import open_vector_file
 
@@ -138,5 +139,5 @@ def test_published_material_is_imported(file: str) -> None:
 def test_a_key_that_is_marked_for_pss_is_imported_as_an_rsa_key() -> None:
     pair = rsa.read_private(2048, der_of("rsa_pss_2048.pem"))
     with open_vector_file("asymmetric/PKCS8/rsa_pss_2048_pub.der", "rb") as der:
-        marked = keypair.own_public(der.read())
+        marked = keypair.own_public(der.read(), RSAPublicKey)
     assert pair.public == marked.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

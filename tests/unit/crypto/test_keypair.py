@@ -5,6 +5,7 @@ import pickle
 import random
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from kmscli import errors
 from kmscli.crypto import keypair, registry
@@ -81,6 +82,6 @@ def test_what_is_no_key_is_refused(spec: str, der: bytes) -> None:
 @pytest.mark.parametrize("der", [b"", b"\x30\x00", b"text"])
 def test_an_own_key_that_is_none_is_a_fault_of_the_vault(der: bytes) -> None:
     with pytest.raises(errors.VaultTamperedError):
-        keypair.own_private(der)
+        keypair.own_private(der, RSAPrivateKey)
     with pytest.raises(errors.VaultTamperedError):
-        keypair.own_public(der)
+        keypair.own_public(der, RSAPublicKey)
