@@ -6,12 +6,19 @@ whatever reason, is a failed one: a machine that ought to run every test cannot 
 
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Generator
 
 import pytest
 
 ABSENT = "absent program"
+
+
+def pytest_configure() -> None:
+    """Let the commands of tests hear Ctrl-C, also where pytest runs in the background and ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

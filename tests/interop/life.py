@@ -13,8 +13,8 @@ from kmscli.model import policy
 from kmscli.model.grant import GRANT_OPERATIONS, fits
 from kmscli.model.specs import KEY_SPECS, SIGNING_ALGORITHMS, WRAPPING_ALGORITHMS
 from kmscli.service import managed
+from tests import awsmodel
 from tests.helpers import Home
-from tests.interop import awsmodel
 
 TRACKED = awsmodel.SHAPES["KeyLastUsageTrackingOperation"]["enum"]
 ALICE = "arn:aws:iam::000000000000:user/alice"

@@ -14,8 +14,8 @@ from kmscli.model import limits
 from kmscli.model.limits import AccountLimits
 from kmscli.service import managed, operations
 from kmscli.service.members import members
+from tests import awsmodel
 from tests.helpers import Clock, Home
-from tests.interop import awsmodel
 from tests.interop.life import ALICE, AMAZON, wrapped
 
 OUTSIDE = {"ValidationException", "AccessDeniedException"}

@@ -14,8 +14,8 @@ import pytest
 
 from kmscli.service import operations
 from kmscli.service.vaults import InitRequest, init_vault
+from tests import awsmodel
 from tests.helpers import Home
-from tests.interop import awsmodel
 from tests.interop.life import wrapped
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = awsmodel.LOADER.load_service_model("kms", "examples-1")["examples"]

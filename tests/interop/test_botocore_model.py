@@ -22,8 +22,8 @@ from kmscli.cli._verbs import API, REFUSED_VERBS
 from kmscli.model.specs import KEY_SPECS
 from kmscli.service import operations, validate
 from kmscli.service.members import Shape, members
+from tests import awsmodel
 from tests.helpers import Home
-from tests.interop import awsmodel
 from tests.interop.life import AMAZON, Life, live
 
 Place = tuple[str, str]
