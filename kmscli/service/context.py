@@ -132,6 +132,11 @@ class Call:
         """
         if (arn := self.arn(key)) not in self.touched:
             self.touched.append(arn)
+        if lifecycle.has_dates(key):
+            self._meet_time(key, arn)
+        return key
+
+    def _meet_time(self, key: KeyGroup, arn: str) -> None:
         self._turns_at(lifecycle.turning_point(key, self.now))
         if (work := lifecycle.due(key, self.now)) is not None:
             if self.context.is_root:
@@ -140,7 +145,6 @@ class Call:
                 self.context.warn_once(f"{arn}: its automatic rotation is overdue; a root's next use makes it")
         if lifecycle.is_gone(key, self.now):
             raise errors.KeyNotFoundError(arn=arn)
-        return key
 
     def _turns_at(self, time: datetime | None) -> None:
         if time is not None:

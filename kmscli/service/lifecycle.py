@@ -34,6 +34,12 @@ def state_of(key: KeyGroup, now: datetime) -> KeyState:
     return KeyState(record.state)
 
 
+def has_dates(key: KeyGroup) -> bool:
+    """Whether time can do anything to a key; of most it cannot."""
+    record = key.record
+    return record.deletion_date is not None or record.next_rotation is not None or record.origin == "EXTERNAL"
+
+
 def is_gone(key: KeyGroup, now: datetime) -> bool:
     """Whether the waiting for the key's end is over."""
     return key.record.deletion_date is not None and key.record.deletion_date <= now

@@ -4,8 +4,7 @@ Implements docs/spec/vault.md, "Reading". Each group is checked along its path: 
 An absent group is proved absent by its bucket. Nothing here changes anything.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +27,7 @@ from kmscli.model.ids import ALIAS_PREFIX, Place
 from kmscli.storage.sqlite import Row, Store
 
 R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class NotInMemoryError(Exception):
@@ -70,12 +70,11 @@ class Records:
             raise NotInMemoryError
         return self._rows
 
-    @contextmanager
-    def from_memory(self) -> Iterator[None]:
-        """Give only what was read and proved before; anything else is a NotInMemoryError."""
+    def from_memory(self, ask: Callable[[], T]) -> T:
+        """What `ask` gives while only what was read and proved before is given; the rest is a NotInMemoryError."""
         store, self._rows = self._rows, None
         try:
-            yield
+            return ask()
         finally:
             self._rows = store
 

@@ -223,8 +223,7 @@ class Session:
         if known is None:
             return None
         try:
-            with known.from_memory():
-                return known.head.generation, evaluate(known, self.vault.clock())
+            return known.head.generation, known.from_memory(lambda: evaluate(known, self.vault.clock()))
         except Exception:  # noqa: BLE001 - whatever it was, it is met again in the state that is read
             return None
 

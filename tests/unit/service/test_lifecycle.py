@@ -158,3 +158,27 @@ def test_nothing_changes_by_itself_before_the_next_turn(days: int) -> None:
         return lifecycle.state_of(key, at), lifecycle.is_gone(key, at), lifecycle.due(key, at)
 
     assert found(now) == found(now + 1000 * DAY if turn is None else turn - TICK)
+
+
+@pytest.mark.parametrize("state", ["Enabled", "Disabled"])
+def test_to_a_key_without_dates_time_does_nothing(state: str) -> None:
+    key = group(version(1), version(2), state=state)
+    assert not lifecycle.has_dates(key)
+    for now in (NOW - 1000 * DAY, NOW, NOW + 1000 * DAY):
+        assert (lifecycle.turning_point(key, now), lifecycle.due(key, now), lifecycle.is_gone(key, now)) == (
+            None,
+            None,
+            False,
+        )
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        group(version(1), state="PendingDeletion", deletion_date=NOW),
+        group(version(1), next_rotation=NOW),
+        imported(version(1)),
+    ],
+)
+def test_a_key_with_a_date_or_imported_material_has_dates(key: KeyGroup) -> None:
+    assert lifecycle.has_dates(key)

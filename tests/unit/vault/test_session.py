@@ -218,12 +218,12 @@ def test_a_use_in_a_state_that_was_overtaken_is_evaluated_again(home: Home) -> N
 
 def test_what_is_not_in_memory_is_read_and_not_missed(home: Home) -> None:
     session = home.context.session
-    with session.read() as snapshot, snapshot.from_memory(), pytest.raises(NotInMemoryError):
-        snapshot.alias("alias/never-read")
+    with session.read() as snapshot, pytest.raises(NotInMemoryError):
+        snapshot.from_memory(lambda: snapshot.alias("alias/never-read"))
     with session.read() as snapshot:
         assert snapshot.alias("alias/never-read") is None
-    with session.read() as snapshot, snapshot.from_memory():
-        assert snapshot.alias("alias/never-read") is None
+    with session.read() as snapshot:
+        assert snapshot.from_memory(lambda: snapshot.alias("alias/never-read")) is None
 
 
 def test_a_refusal_from_memory_is_never_the_last_word(home: Home) -> None:
