@@ -169,14 +169,14 @@ def replay(home: Home) -> Model:
         if name == "CreateVault" or "errorCode" in line or name in {"Decrypt", "ReEncrypt"}:
             continue
         members = aws_members(line["requestParameters"])
-        assert (line["chain"]["seq"], model.expect(name, members)) == (line["chain"]["seq"], "")
+        moment = datetime.fromisoformat(line["eventTime"])
+        assert (line["chain"]["seq"], model.expect(name, members, now=moment)) == (line["chain"]["seq"], "")
         if line["readOnly"]:
             continue
         answer = line["responseElements"]
         if name == "CreateKey":
             metadata = aws_members(answer["keyMetadata"])
             answer = {"KeyMetadata": metadata}
-        moment = datetime.fromisoformat(line["eventTime"])
         model.done(name, members, now=moment, answer=answer or {})
     return model
 
@@ -216,7 +216,7 @@ def check_state(home: Home, model: Model) -> None:
     assert aliases == model.aliases
     for key_id, key in model.keys.items():
         metadata = home.perform("DescribeKey", KeyId=key_id).key_metadata
-        assert (metadata.key_state, metadata.description) == (key.state, key.description)
+        assert (metadata.key_state, metadata.description) == (key.stored, key.description)
         rotations = home.perform("ListKeyRotations", KeyId=key_id).rotations
         assert len(rotations) == len(key.materials) - 1
 
@@ -226,7 +226,7 @@ def check_ciphertexts(home: Home, model: Model, everything: list[Done]) -> None:
         if done.operation != "Encrypt" or done.error:
             continue
         key_id = done.answer["KeyId"].rpartition("/")[2]
-        if model.keys[key_id].state == "Enabled":
+        if model.keys[key_id].stored == "Enabled":
             opened = home.perform("Decrypt", CiphertextBlob=done.answer["CiphertextBlob"])
             assert opened.plaintext == done.members["Plaintext"]
 
