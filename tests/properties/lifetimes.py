@@ -45,8 +45,19 @@ grant_operations = st.sampled_from(
 )
 constraints = st.sampled_from([None, None, {"EncryptionContextSubset": {"a": "1"}}, {"EncryptionContextEquals": {}}])
 TICK = timedelta(milliseconds=1)
-ENDINGS = ["", "DescribeKey", "CancelKeyDeletion", "CreateAlias", "ListGrants"]
+EARLY = [timedelta(0), timedelta(0), TICK, timedelta(minutes=20), timedelta(minutes=20, milliseconds=1)]
+AT_A_ROTATION = ["Encrypt", "RotateKeyOnDemand", "DescribeKey", "DisableKey"]
+ENDINGS = ["", "DescribeKey", "CancelKeyDeletion", "CancelKeyDeletion", "CreateAlias", "ListGrants"]
 """What is done at the end of a key."""
+USES: dict[str, tuple[str, dict[str, Any]]] = {
+    "Sign": ("SIGN_VERIFY", {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}),
+    "GenerateMac": ("GENERATE_VERIFY_MAC", {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}),
+    "GetPublicKey": ("SIGN_VERIFY", {}),
+}
+
+
+def rotates(key: Key) -> bool:
+    return key.spec == "SYMMETRIC_DEFAULT"
 
 
 class Lifetimes(Machine):
@@ -61,15 +72,24 @@ class Lifetimes(Machine):
 
     @rule(key=keys, form=forms)
     def rotate(self, key: int, form: int) -> None:
-        self.run("RotateKeyOnDemand", KeyId=self.name_of(key, form))
+        self.run("RotateKeyOnDemand", KeyId=self.named(self.fitting(key, rotates), form))
 
-    @rule(key=keys, form=forms, days=st.none() | st.integers(90, 100))
-    def rotate_by_itself(self, key: int, form: int, days: int | None) -> None:
-        self.run("EnableKeyRotation", KeyId=self.name_of(key, form), RotationPeriodInDays=days)
+    @rule(key=keys, form=forms, days=st.none() | st.integers(90, 100), on=st.booleans())
+    def rotate_by_itself(self, key: int, form: int, days: int | None, *, on: bool) -> None:
+        name = self.named(self.fitting(key, rotates), form)
+        if on:
+            self.run("EnableKeyRotation", KeyId=name, RotationPeriodInDays=days)
+        else:
+            self.run("DisableKeyRotation", KeyId=name)
 
-    @rule(key=keys, form=forms)
-    def rotate_no_more(self, key: int, form: int) -> None:
-        self.run("DisableKeyRotation", KeyId=self.name_of(key, form))
+    @rule(key=keys, early=st.sampled_from(EARLY), then=st.sampled_from(AT_A_ROTATION))
+    def a_rotation_comes(self, key: int, early: timedelta, then: str) -> None:
+        key_id = self.fitting(key, rotates)
+        self.run("EnableKeyRotation", KeyId=key_id, RotationPeriodInDays=90)
+        found = self.model.keys.get(key_id)
+        self.jump([found.next_rotation - early] if found and found.next_rotation else [], 0)
+        self.run(then, KeyId=key_id, **({"Plaintext": b"x"} if then == "Encrypt" else {}))
+        self.run("GetKeyRotationStatus", KeyId=key_id)
 
     @rule(key=keys, form=forms)
     def rotation_status(self, key: int, form: int) -> None:
@@ -121,9 +141,7 @@ class Lifetimes(Machine):
         return {"KeySpec": spec, "KeyUsage": usage}
 
     def external_of(self, number: int) -> str:
-        """A key that takes material, or any, now and then."""
-        takes = [key_id for key_id, key in self.model.keys.items() if key.origin == "EXTERNAL"]
-        return takes[number % len(takes)] if takes and number < 10 else self.key_of(number)
+        return self.fitting(number, lambda key: key.origin == "EXTERNAL")
 
     def get_parameters(self, key_id: str) -> bool:
         members = {"KeyId": key_id, "WrappingAlgorithm": OAEP, "WrappingKeySpec": "RSA_2048"}
@@ -191,28 +209,21 @@ class Lifetimes(Machine):
     def create_key_of_another_kind(self, spec: str) -> None:
         self.run("CreateKey", **self.kind(spec))
 
-    @rule(key=keys, form=forms)
-    def sign(self, key: int, form: int) -> None:
-        self.run("Sign", KeyId=self.name_of(key, form), Message=b"m", SigningAlgorithm="ECDSA_SHA_256")
-
-    @rule(key=keys, form=forms, dry=st.booleans())
-    def mac(self, key: int, form: int, *, dry: bool) -> None:
-        members = {"KeyId": self.name_of(key, form), "Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
-        self.run("GenerateMac", **members, DryRun=dry)
-
-    @rule(key=keys, form=forms)
-    def public_key(self, key: int, form: int) -> None:
-        self.run("GetPublicKey", KeyId=self.name_of(key, form))
+    @rule(key=keys, form=forms, operation=st.sampled_from(list(USES)), dry=st.booleans())
+    def use_a_key_of_another_kind(self, key: int, form: int, operation: str, *, dry: bool) -> None:
+        usage, members = USES[operation]
+        name = self.named(self.fitting(key, lambda each: each.usage == usage), form)
+        self.run(operation, KeyId=name, **members, **({} if operation == "GetPublicKey" else {"DryRun": dry}))
 
     # -- tags and policies ---------------------------------------------------------------------------------------------
 
-    @rule(key=keys, form=forms, tags=tag_lists)
-    def tag(self, key: int, form: int, tags: list[dict[str, str]]) -> None:
-        self.run("TagResource", KeyId=self.name_of(key, form), Tags=tags)
-
-    @rule(key=keys, form=forms, names=st.lists(st.sampled_from(["x", "y", "aws:z"]), min_size=1, max_size=2))
-    def untag(self, key: int, form: int, names: list[str]) -> None:
-        self.run("UntagResource", KeyId=self.name_of(key, form), TagKeys=names)
+    @rule(key=keys, form=forms, tags=tag_lists, on=st.booleans())
+    def tag(self, key: int, form: int, tags: list[dict[str, str]], *, on: bool) -> None:
+        name = self.name_of(key, form)
+        if on:
+            self.run("TagResource", KeyId=name, Tags=tags)
+        else:
+            self.run("UntagResource", KeyId=name, TagKeys=[tag["TagKey"] for tag in tags])
 
     @rule(key=keys, limit=limits)
     def list_tags(self, key: int, limit: int) -> None:
@@ -221,12 +232,10 @@ class Lifetimes(Machine):
         if found is not None:
             assert {tag["TagKey"]: tag["TagValue"] for tag in found} == self.model.keys[key_id].tags
 
-    @rule(key=keys, form=forms, document=policies)
-    def put_policy(self, key: int, form: int, document: str) -> None:
-        self.run("PutKeyPolicy", KeyId=self.name_of(key, form), Policy=document)
-
-    @rule(key=keys, form=forms)
-    def get_policy(self, key: int, form: int) -> None:
+    @rule(key=keys, form=forms, document=st.none() | policies)
+    def put_and_get_policy(self, key: int, form: int, document: str | None) -> None:
+        if document is not None:
+            self.run("PutKeyPolicy", KeyId=self.name_of(key, form), Policy=document)
         answer = self.run("GetKeyPolicy", KeyId=self.name_of(key, form))
         if answer is not None:
             assert answer["Policy"] == (self.model.keys[self.key_of(key)].policy or POLICIES[0])
@@ -310,7 +319,7 @@ class Lifetimes(Machine):
         if ahead:
             self.clock.now = ahead[which % len(ahead)]
 
-    @rule(key=keys, early=st.sampled_from([timedelta(0), timedelta(0), TICK]), then=st.sampled_from(ENDINGS))
+    @rule(key=keys, early=st.sampled_from([timedelta(0), TICK]), then=st.sampled_from(ENDINGS))
     def a_key_ends(self, key: int, early: timedelta, then: str) -> None:
         """Or is kept just in time."""
         key_id = self.key_of(key)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,17 @@ class Machine(RuleBasedStateMachine):
         made = list(self.model.keys)
         return ABSENT if number == 11 or not made else made[number % len(made)]
 
+    def fitting(self, number: int, fits: Callable[[Key], object]) -> str:
+        """A key that fits, where there is one; or any, now and then."""
+        found = [key_id for key_id, key in self.model.keys.items() if fits(key)]
+        return found[number % len(found)] if found and number < 9 else self.key_of(number)
+
     def name_of(self, number: int, form: int) -> str:
+        """A key by one of its names."""
+        return self.named(self.key_of(number), form)
+
+    def named(self, key: str, form: int) -> str:
         """A key by id, by ARN, by one of its aliases, or by that one's ARN."""
-        key = self.key_of(number)
         found = sorted(self.model.keys[key].aliases) if key in self.model.keys else []
         names = [key, f"{PREFIX}key/{key}", *found, *(PREFIX + name for name in found)]
         return names[form % len(names)]

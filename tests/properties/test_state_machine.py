@@ -28,6 +28,8 @@ plaintexts = st.binary(min_size=1, max_size=40)
 good_aliases = st.sampled_from(["alias/a", "alias/b", "alias/A", "alias/a/b"])
 aliases = good_aliases | good_aliases | good_aliases | st.sampled_from(["alias/aws/x", "nothing", "alias/\u00e4"])
 blobs = st.integers(0, 1000)
+SWITCHES = {"EnableKey": "Disabled", "DisableKey": "Enabled", "CancelKeyDeletion": "PendingDeletion"}
+"""Operation -> the state of the keys for which it is meant."""
 CRASHING = [
     "RotateKeyOnDemand",
     "DisableKey",
@@ -78,17 +80,10 @@ class Vaults(Lifetimes):
             return
         self.run("CreateKey", Alias=alias, Tags=tags, Description=description)
 
-    @rule(key=keys, form=forms)
-    def enable(self, key: int, form: int) -> None:
-        self.run("EnableKey", KeyId=self.name_of(key, form))
-
-    @rule(key=keys, form=forms)
-    def disable(self, key: int, form: int) -> None:
-        self.run("DisableKey", KeyId=self.name_of(key, form))
-
-    @rule(key=keys, form=forms)
-    def cancel_deletion(self, key: int, form: int) -> None:
-        self.run("CancelKeyDeletion", KeyId=self.name_of(key, form))
+    @rule(key=keys, form=forms, operation=st.sampled_from(list(SWITCHES)))
+    def switch(self, key: int, form: int, operation: str) -> None:
+        key_id = self.fitting(key, lambda each: each.stored == SWITCHES[operation])
+        self.run(operation, KeyId=self.named(key_id, form))
 
     @rule(key=keys, form=forms, days=st.none() | st.integers(7, 30))
     def schedule_deletion(self, key: int, form: int, days: int | None) -> None:
