@@ -76,10 +76,6 @@ class Base:
         key.check_state(operation, self.now)
         return key
 
-    def present(self) -> list[str]:
-        """The ids of the keys whose end has not come."""
-        return [key_id for key_id, key in self.keys.items() if not key.is_gone(self.now)]
-
     # -- what time brings ----------------------------------------------------------------------------------------------
 
     def settle(self, key_id: str) -> None:
