@@ -21,6 +21,8 @@ from kmscli.service.operations import Operation, load
 
 _SHORT = {"KeyId": ["-k"]}
 _CONTEXT = "EncryptionContext"
+_METAVAR_MAX = 64
+"""Characters of the values of an enum beside its option; more of them stand in the help."""
 _METAVARS = {
     "blob": "BYTES",
     "string": "TEXT",
@@ -143,13 +145,16 @@ def _option(member: Member, *, marked: bool) -> TyperOption:
     item = shape.item if shape.kind == "list" and shape.item else shape
     choices = item.choices
     metavar = "|".join(choices) if choices else _METAVARS[item.kind]
+    summary = member.description
+    if len(metavar) > _METAVAR_MAX:
+        metavar, summary = "NAME", f"{summary} One of {one_of(choices)}."
     if member.name.endswith("KeyId"):
         metavar = "KEY"
     return TyperOption(
         param_decls=[name, *_SHORT.get(member.name, ()), member.name],
         metavar=f"{metavar}..." if shape.kind == "list" else metavar,
         multiple=shape.kind == "list",
-        help=f"{member.description} (required)" if member.required and marked else member.description,
+        help=f"{summary} (required)" if member.required and marked else summary,
         autocompletion=(lambda *_: list(choices)) if choices else None,
     )
 
