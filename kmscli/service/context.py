@@ -132,7 +132,7 @@ class Call:
         """
         if (arn := self.arn(key)) not in self.touched:
             self.touched.append(arn)
-        if lifecycle.has_dates(key):
+        if lifecycle.has_dates(key.record):
             self._meet_time(key, arn)
         return key
 

@@ -6,7 +6,7 @@ expiries and deletions hold for everybody. Lines are CloudTrail's: RotateKey, De
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,7 @@ from kmscli.service import events, lifecycle, materials
 from kmscli.service.context import Call, Change, Context
 from kmscli.service.lifecycle import Work
 from kmscli.service.shapes import Response
-from kmscli.vault.records import KeyGroup
+from kmscli.vault.records import KeyGroup, Records
 
 NOT_REACHED = (
     "copies and backups of the vault made before",
@@ -64,11 +64,20 @@ def _found(context: Context) -> Iterator[str]:
         with context.session.read() as snapshot:
             page = list(islice(snapshot.group_names("key/", start), _PAGE))
             now = context.session.vault.clock()
-            keys = [snapshot.key(name.removeprefix("key/")) for _, name in page]
-        yield from (key.record.key_id for key in keys if key is not None and lifecycle.due(key, now))
+            keys = [name.removeprefix("key/") for _, name in page]
+            found = [key_id for key_id in keys if _has_work(snapshot, key_id, now)]
+        yield from found
         if not page:
             return
         start = page[-1]
+
+
+def _has_work(records: Records, key_id: str, now: datetime) -> bool:
+    record = records.key_record(key_id)
+    if record is None or not lifecycle.has_dates(record):
+        return False
+    key = records.key(key_id)
+    return key is not None and lifecycle.due(key, now) is not None
 
 
 def settle(context: Context, key_id: str) -> list[Work]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
-from kmscli.formats.record import VersionRecord
+from kmscli.formats.record import KeyRecord, VersionRecord
 from kmscli.model.key import KeyState
 from kmscli.vault.records import KeyGroup
 
@@ -34,9 +34,8 @@ def state_of(key: KeyGroup, now: datetime) -> KeyState:
     return KeyState(record.state)
 
 
-def has_dates(key: KeyGroup) -> bool:
-    """Whether time can do anything to a key; of most it cannot."""
-    record = key.record
+def has_dates(record: KeyRecord) -> bool:
+    """Whether time can do anything to a key; to most it cannot."""
     return record.deletion_date is not None or record.next_rotation is not None or record.origin == "EXTERNAL"
 
 

@@ -144,6 +144,11 @@ class Records:
 
     # -- what the vault holds ------------------------------------------------------------------------------------------
 
+    def key_record(self, key_id: str) -> KeyRecord | None:
+        """A key's own record, or None; what belongs to the key is proved with it, and not decoded."""
+        name = f"key/{key_id}"
+        return self.one(name, "key", key_id, KeyRecord) if self.group(name) else None
+
     def key(self, key_id: str) -> KeyGroup | None:
         """A key with all that belongs to it but its grants, or None."""
         name = f"key/{key_id}"

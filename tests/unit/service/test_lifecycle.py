@@ -163,7 +163,7 @@ def test_nothing_changes_by_itself_before_the_next_turn(days: int) -> None:
 @pytest.mark.parametrize("state", ["Enabled", "Disabled"])
 def test_to_a_key_without_dates_time_does_nothing(state: str) -> None:
     key = group(version(1), version(2), state=state)
-    assert not lifecycle.has_dates(key)
+    assert not lifecycle.has_dates(key.record)
     for now in (NOW - 1000 * DAY, NOW, NOW + 1000 * DAY):
         assert (lifecycle.turning_point(key, now), lifecycle.due(key, now), lifecycle.is_gone(key, now)) == (
             None,
@@ -181,4 +181,4 @@ def test_to_a_key_without_dates_time_does_nothing(state: str) -> None:
     ],
 )
 def test_a_key_with_a_date_or_imported_material_has_dates(key: KeyGroup) -> None:
-    assert lifecycle.has_dates(key)
+    assert lifecycle.has_dates(key.record)
