@@ -44,6 +44,8 @@ def perform(context: Context, name: str, members: Mapping[str, object]) -> Respo
     with Recorded(context, name, read_only=not operation.row.changes) as recorded:
         request = validate.decode(operation.request, members)
         recorded.parameters = partial(events.loggable, request)
+        if operation.prepare is not None:
+            operation.prepare(context, request)
         handler: Callable[[Any, Request], Response] = operation.handler
         if operation.row.changes:
             return recorded.change(lambda change: handler(change, request))

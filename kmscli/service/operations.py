@@ -32,13 +32,18 @@ class Row(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One operation, loaded."""
+    """One operation, loaded.
+
+    Attributes:
+        prepare: Work that may take seconds, done before while no read of the vault is open; most have none.
+    """
 
     name: str
     row: Row
     request: "type[Request]"
     response: "type[Response]"
     handler: "Callable[[Any, Any], Response]"
+    prepare: "Callable[[Any, Any], None] | None"
 
 
 OPERATIONS: dict[str, Row] = {
@@ -131,6 +136,7 @@ def load(name: str) -> Operation:
         getattr(module, f"{name}Request"),
         getattr(module, f"{name}Response"),
         getattr(module, _snake(name)),
+        getattr(module, f"prepare_{_snake(name)}", None),
     )
 
 

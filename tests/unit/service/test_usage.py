@@ -1,12 +1,14 @@
 """GetKeyLastUsage: the last successful cryptographic operation, from the audit log."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from kmscli import errors
 from kmscli.audit.usage import USES
 from kmscli.service.operations import OPERATIONS
+from kmscli.storage import segments
 from tests.helpers import Clock, Home
 
 
@@ -62,3 +64,30 @@ def test_a_re_encryption_is_a_use_of_both_keys(home: Home) -> None:
 def test_the_uses_of_a_key_are_its_cryptographic_operations() -> None:
     # GenerateRandom uses no key.
     assert {name for name, row in OPERATIONS.items() if row.crypto} - {"GenerateRandom"} == set(USES)
+
+
+def test_no_reader_keeps_writers_waiting_while_summaries_are_made(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.folder / "config.toml").write_text("[audit]\nsegment_bytes = 4096\n")
+    key_id = home.create_key()
+    home.perform("Encrypt", KeyId=key_id, Plaintext=b"x")
+    for _ in range(20):
+        home.perform("GenerateRandom", NumberOfBytes=1)
+    reading: list[bool] = []
+    keep = segments.keep_summary
+
+    def kept(folder: Path, number: int, data: bytes) -> None:
+        reading.append(home.context.session.vault.store._db.in_transaction)
+        keep(folder, number, data)
+
+    monkeypatch.setattr(segments, "keep_summary", kept)
+    assert used(home, key_id)["Operation"] == "Encrypt"
+    assert reading
+    assert not any(reading)
+
+
+def test_a_rotation_that_is_due_comes_before_the_question(home: Home, clock: Clock) -> None:
+    key_id = home.create_key()
+    home.perform("EnableKeyRotation", KeyId=key_id, RotationPeriodInDays=90)
+    clock.move(days=91)
+    assert used(home, key_id) == {}
+    assert [line["eventName"] for line in home.lines()[-2:]] == ["RotateKey", "GetKeyLastUsage"]
