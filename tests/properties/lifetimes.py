@@ -342,10 +342,18 @@ class Lifetimes(Machine):
             self.jump(self.model.keys[key_id].times(), which)
         self.kill("DescribeKey", {"KeyId": key_id}, calls)
 
-    @rule(seconds=st.integers(1, 290), key=keys)
-    def the_clock_slips(self, seconds: int, key: int) -> None:
-        """A clock a little behind the log is borne; the log's time stands still then, and so does ours."""
+    @rule(seconds=st.integers(1, 290), key=keys, which=st.integers(0, 5), end=st.booleans())
+    def the_clock_slips(self, seconds: int, key: int, which: int, *, end: bool) -> None:
+        """A clock a little behind the log is borne: the log's time stands still then, and so does ours."""
+        key_id = self.key_of(key)
+        if end:
+            self.run("ScheduleKeyDeletion", KeyId=key_id, PendingWindowInDays=7)
+        if key_id in self.model.keys:
+            self.jump(self.model.keys[key_id].times(), which)
+        # A line tells its time in whole seconds, so it tells of a time within one only when that second is over.
+        self.clock.move(seconds=1)
+        self.run("GenerateRandom", NumberOfBytes=1)
         kept = self.clock.now
-        self.clock.now = max(kept - timedelta(seconds=seconds), self.last - timedelta(seconds=295))
-        self.run("DescribeKey", KeyId=self.key_of(key))
+        self.clock.move(seconds=-seconds)
+        self.run("DescribeKey", KeyId=key_id)
         self.clock.now = kept
