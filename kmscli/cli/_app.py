@@ -12,12 +12,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from kmscli import errors
 from kmscli.cli import _errors
-from kmscli.cli._settings import ROWS, Settings
+from kmscli.cli._settings import COMPLETE_VARIABLE, ROWS, Settings
 from kmscli.cli._verb import Group, tool_options
 from kmscli.cli._verbs import REFUSED_VERBS, SECTIONS, VERBS
 from kmscli.storage.inputs import hold_standard_streams
-
-COMPLETE_VARIABLE = "_KMS_COMPLETE"
 
 
 class Kms(Group):

@@ -12,8 +12,8 @@ from typer._completion_shared import get_completion_script
 from typer.completion import shell_complete
 
 from kmscli import errors
-from kmscli.cli._app import COMPLETE_VARIABLE
 from kmscli.cli._argv import suggestion
+from kmscli.cli._settings import COMPLETE_VARIABLE
 
 PROGRAM = "kms"
 

@@ -14,6 +14,8 @@ from kmscli import errors
 
 OUTPUTS = ("json", "text", "table", "raw")
 DEFAULT_LOCK_TIMEOUT = 30.0
+COMPLETE_VARIABLE = "_KMS_COMPLETE"
+"""Set by the completion script of a shell: what it asks for."""
 
 
 class Row(NamedTuple):
