@@ -62,5 +62,5 @@ def opened(folder: Path, *, audited: bool = True) -> Iterator[Context]:
         yield Context(session)
 
 
-def _release(_evaluate: object, _generation: int, found: Sequence[Evaluated[T]]) -> list[T]:
+def _release(_evaluate: object, _signed: object, found: Sequence[Evaluated[T]]) -> list[T]:
     return [each.result for each in found]

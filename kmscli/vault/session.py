@@ -27,6 +27,8 @@ from kmscli.vault.snapshot import Snapshot
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Event = dict[str, Any]
+SignedHead = tuple[bytes, bytes]
+"""Body and signature of a head: two states with the same are the same, whatever else is said of them."""
 
 _UNSEALED_MAX = 4096
 _GROUPS_MAX = 4096
@@ -208,34 +210,34 @@ class Session:
         guess = self._from_memory(evaluate)
         if guess is None:
             with self.read() as snapshot:
-                guess = (snapshot.head.generation, evaluate(snapshot, self.vault.clock()))
+                guess = (snapshot.signed, evaluate(snapshot, self.vault.clock()))
         return self._write_down(evaluate, *guess)
 
     def _from_memory(
         self, evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]]
-    ) -> tuple[int, Sequence[Evaluated[T]]] | None:
-        """What the uses come to in the state that was proved last, and its generation; None if that cannot be said.
+    ) -> tuple[SignedHead, Sequence[Evaluated[T]]] | None:
+        """What the uses come to in the state that was proved last, and its head; None if that cannot be said.
 
         Nothing is read, so the state may be an old one; then it is evaluated again under the lock, as always when the
-        generation has moved. A refusal is never final here, for the same reason.
+        head is another one by then. A refusal is never final here, for the same reason.
         """
         known = self._proved
         if known is None:
             return None
         try:
-            return known.head.generation, known.from_memory(lambda: evaluate(known, self.vault.clock()))
+            return known.signed, known.from_memory(lambda: evaluate(known, self.vault.clock()))
         except Exception:  # noqa: BLE001 - whatever it was, it is met again in the state that is read
             return None
 
     def _write_down(
         self,
         evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]],
-        generation: int,
+        signed: SignedHead,
         found: Sequence[Evaluated[T]],
     ) -> list[T]:
         with self.journal() as journal:
             overtaken = any(each.until is not None and each.until <= journal.now for each in found)
-            if overtaken or journal.snapshot.head.generation != generation:
+            if overtaken or journal.snapshot.signed != signed:
                 with self.read() as snapshot:
                     found = evaluate(snapshot, journal.now)
             journal.write(*(each.event() for each in found))
