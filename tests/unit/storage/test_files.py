@@ -259,11 +259,20 @@ def test_a_secret_that_others_can_reach_is_refused(tmp_path: Path, bits: int) ->
     assert caught.value.hint == f"chmod 600 {tmp_path / 'secret'}"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_secret_of_somebody_else_is_refused_unless_root_reads_it(tmp_path: Path) -> None:
+def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a file belong to somebody else than who runs the test; who is not root becomes somebody else himself."""
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+
+
+def test_a_secret_of_somebody_else_is_refused_unless_root_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "secret").write_bytes(b"s")
     (tmp_path / "secret").chmod(0o600)
-    os.chown(tmp_path / "secret", 12345, 12345)
+    give_away(tmp_path / "secret", monkeypatch)
     with pytest.raises(errors.UnsafeFileError, match="somebody else"):
         files.read_secret(tmp_path / "secret")
 
@@ -334,10 +343,9 @@ def test_a_link_a_fifo_and_a_folder_are_no_files_of_a_vault(tmp_path: Path) -> N
     assert "is not a regular folder" in unsafe(tmp_path / "file", folder=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.create_private(tmp_path / "file", b"")
-    os.chown(tmp_path / "file", 12345, 12345)
+    give_away(tmp_path / "file", monkeypatch)
     assert "belongs to another user" in unsafe(tmp_path / "file")
 
 
