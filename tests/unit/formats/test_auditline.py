@@ -145,3 +145,15 @@ def test_all_members_are_there_for_a_search() -> None:
 def test_what_is_no_object_has_no_members(line: bytes) -> None:
     with pytest.raises(errors.AuditTamperedError):
         auditline.members(line)
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{}", b"[]", b'{"chain":{}}', b'{"chain":{"seq":"1","prev":""}}', b"\xff", b"[" * 9999]
+)
+def test_what_has_no_place_is_no_line(line: bytes) -> None:
+    with pytest.raises(errors.AuditTamperedError):
+        auditline.seq_of(line)
+
+
+def test_the_number_of_a_line_is_told_without_the_rest() -> None:
+    assert auditline.seq_of(b'{"x":[1,2,{"chain":{"seq":9}}],"chain":{"seq":7,"prev":"00"},"signature":{}}') == 7
