@@ -84,7 +84,7 @@ def check_lockout(policy: Policy, *, account: str, caller_arn: str, key_arn: str
             statement.effect == effect
             and not statement.conditions
             and statement.principals is not None
-            and statement.principals.cover(caller_arn)
+            and statement.covers_principal(caller_arn)
             and statement.covers_action("kms:PutKeyPolicy")
             and statement.covers_key(key_arn)
             for statement in policy.statements

@@ -37,14 +37,6 @@ class Principals(msgspec.Struct, frozen=True):
     values: tuple[Principal, ...]
     negated: bool = False
 
-    def cover(self, arn: str) -> bool:
-        """Whether the principal `arn` is meant: by name, as a session of a role, by its account, or as anyone.
-
-        An Allow that means it by its account alone only lets the account's own policies allow.
-        """
-        named = (value.name for value in self.values if value.type == "AWS")
-        return any(name == EVERYONE or principals.stands_for(name, arn) for name in named) != self.negated
-
 
 class Patterns(msgspec.Struct, frozen=True):
     """The Action or Resource of a statement, or with `negated` its NotAction or NotResource."""
@@ -68,6 +60,20 @@ class Statement(msgspec.Struct, frozen=True):
     action: Patterns
     resource: Patterns
     conditions: tuple[Condition, ...]
+
+    def covers_principal(self, arn: str) -> bool:
+        """Whether the principal `arn` is meant: by name, as a session of a role, by its account, or as anyone.
+
+        An Allow that means it by its account alone only lets the account's own policies allow. A Deny for all but some
+        exempts only whom it names exactly: AWS's example names an account beside its user, and denies its other users.
+        """
+        if self.principals is None:
+            return True
+        names = [value.name for value in self.principals.values if value.type == "AWS"]
+        if self.effect == DENY and self.principals.negated:
+            return EVERYONE not in names and arn not in names
+        named = any(name == EVERYONE or principals.stands_for(name, arn) for name in names)
+        return named != self.principals.negated
 
     def covers_action(self, action: str) -> bool:
         """Whether an action such as `kms:Decrypt` is meant; their case does not matter."""
