@@ -73,6 +73,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     missing: str = ""
 
     @property
+    def explicit(self) -> bool:
+        """Whether a Deny decided."""
+        return not self.allowed and not self.missing
+
+    @property
     def denial(self) -> str:
         """How AWS ends the sentence of a refusal, after `on resource: ARN`; "" if it is allowed."""
         if self.allowed:
