@@ -142,30 +142,28 @@ def matcher(parts: Parts) -> Test:
 
 
 class _Run:
-    """What stands between two stars: texts, and gaps of one character each."""
+    """What stands between two stars: text, and gaps of one character each; so all that it describes has one length."""
 
     def __init__(self, parts: Parts) -> None:
-        self.pieces: list[tuple[int, str]] = []
-        self.length = 0
-        for part in parts:
-            if isinstance(part, str):
-                self.pieces.append((self.length, part))
-            self.length += len(part) if isinstance(part, str) else 1
-        self.plain = self.pieces[0][1] if len(self.pieces) == 1 == len(parts) else None
+        texts = [part if isinstance(part, str) else None for part in parts]
+        self.length = sum(1 if text is None else len(text) for text in texts)
+        self.plain = text_of(parts) if None not in texts else None
+        if self.plain is None:
+            self.gapped = re.compile("".join("." if text is None else re.escape(text) for text in texts), re.DOTALL)
 
     def __len__(self) -> int:
         return self.length
 
     def stands(self, text: str, at: int) -> bool:
         """Whether it stands at `at`, where the text has room for it."""
-        return all(text.startswith(piece, at + offset) for offset, piece in self.pieces)
+        return self.gapped.match(text, at) is not None if self.plain is None else text.startswith(self.plain, at)
 
     def find(self, text: str, at: int) -> int:
         """Where it stands first from `at` on, or -1."""
         if self.plain is not None:
             return text.find(self.plain, at)
-        places = range(at, len(text) - self.length + 1)
-        return next((place for place in places if self.stands(text, place)), -1)
+        match = self.gapped.search(text, at)
+        return -1 if match is None else match.start()
 
 
 def _runs(parts: Parts) -> list[_Run]:
