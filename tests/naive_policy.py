@@ -65,13 +65,11 @@ def account_of(arn: str) -> str:
 
 
 def names(name: str, arn: str) -> str:
-    if re.fullmatch("[0-9]{12}", name):
-        name = f"arn:aws:iam::{name}:root"
     if name in ("*", arn):
         return "itself"
     if account_of(name) != account_of(arn):
         return ""
-    if ":role/" in name and ":assumed-role/" in arn and name.split("/")[-1] == arn.split("/")[1]:
+    if ":role/" in name and ":assumed-role/" in arn and name.rsplit("/", maxsplit=1)[-1] == arn.split("/")[1]:
         return "itself"
     return "account" if name.endswith(":root") else ""
 
@@ -89,7 +87,8 @@ def whom(statement: Any, arn: str) -> str:
 
 
 def aws(principal: Any) -> list[str]:
-    return ["*"] if principal == "*" else many(principal.get("AWS", []))
+    names = ["*"] if principal == "*" else many(principal.get("AWS", []))
+    return [f"arn:aws:iam::{name}:root" if name.isdigit() else name for name in names]
 
 
 def applies(request: Mapping[str, Any], statement: Any, version: str) -> bool:

@@ -53,7 +53,9 @@ class Source(NamedTuple):
 
     def __str__(self) -> str:
         document = f"{self.kind} {self.name}".rstrip()
-        return f"statement {self.statement} of the {document}" if self.statement else f"the {document}"
+        by_place = self.statement.startswith("Statement[")
+        statement = self.statement if by_place else f"statement {self.statement}"
+        return f"{statement} of the {document}" if self.statement else f"the {document}"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

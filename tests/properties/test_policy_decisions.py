@@ -1,6 +1,7 @@
 """Decisions under random policies: the product against a plain second evaluator, and laws that no change may break."""
 
 import json
+import operator
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,10 +75,10 @@ def either(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[
     return st.tuples(st.sampled_from([name, name, name, f"Not{name}"]), values).map(lambda pair: dict([pair]))
 
 
-def written(operator: str, kind: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+def written(name: str, kind: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
     names = st.tuples(st.sampled_from(["", "", "ForAllValues:", "ForAnyValue:"]), st.sampled_from(["", "IfExists"]))
     keys = st.dictionaries(st.sampled_from(KEYS).map(str.upper) | st.sampled_from(KEYS), some(WANTED[kind]), min_size=1)
-    return st.tuples(names.map(lambda pair: f"{pair[0]}{operator}{pair[1]}"), keys)
+    return st.tuples(names.map(lambda pair: f"{pair[0]}{name}{pair[1]}"), keys)
 
 
 NULLS = st.tuples(st.just("Null"), st.dictionaries(st.sampled_from(KEYS), some(["true", "false"]), min_size=1))
@@ -99,7 +100,9 @@ def statements(*, identity: bool) -> st.SearchStrategy[dict[str, Any]]:
 
 def documents(*, identity: bool) -> st.SearchStrategy[dict[str, Any]]:
     version = st.sampled_from([{"Version": "2012-10-17"}, {"Version": "2012-10-17"}, {"Version": "2008-10-17"}, {}])
-    given_statements = st.lists(statements(identity=identity), min_size=1, max_size=3)
+    left = [] if identity else [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}]
+    more = st.sampled_from([[], left])
+    given_statements = st.builds(operator.add, st.lists(statements(identity=identity), min_size=1, max_size=3), more)
     return st.tuples(version, given_statements).map(lambda pair: {**pair[0], "Statement": pair[1]})
 
 
@@ -164,9 +167,9 @@ def test_two_evaluators_decide_alike(request: dict[str, Any], case: dict[str, An
 @settings(QUICK, max_examples=1500)
 @given(condition=st.sampled_from(CONDITIONS), data=st.data(), old=st.booleans())
 def test_two_evaluators_judge_a_condition_alike(condition: Any, data: st.DataObject, *, old: bool) -> None:
-    operator, keys = data.draw(condition)
+    name, keys = data.draw(condition)
     request = data.draw(requests)
-    statement = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": {operator: keys}}
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": {name: keys}}
     document = {"Version": "2008-10-17" if old else "2012-10-17", "Statement": statement}
     case = {"account": request["principal"].split(":")[4], "key_policy": document, "identity": {}, "grants": []}
     assert naive_policy.allowed(request, **case) == decide(request, case).allowed

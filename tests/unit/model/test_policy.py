@@ -371,6 +371,13 @@ def test_a_caller_who_would_lock_himself_out_is_stopped(statements: list[dict[st
     assert "--bypass-policy-lockout-safety-check" in caught.value.hint
 
 
+def test_a_deny_for_all_but_the_account_locks_its_users_out() -> None:
+    others = {"Effect": "Deny", "NotPrincipal": {"AWS": [ROOT, BOB]}, "Action": "kms:*", "Resource": "*"}
+    check(PLAIN | {"Principal": {"AWS": BOB}}, others, caller=BOB)
+    with pytest.raises(errors.MalformedPolicyError):
+        check(PLAIN, others)
+
+
 def test_the_arn_of_a_key_that_exists_counts_as_its_resource() -> None:
     check(PLAIN | {"Resource": KEY_ARN}, key_arn=KEY_ARN)
     check(PLAIN | {"Resource": "arn:aws:kms:*:*:key/*"}, key_arn=KEY_ARN)
