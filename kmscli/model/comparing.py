@@ -48,7 +48,7 @@ def positive(name: str) -> str:
 
 def _string(name: str, wanted: Sequence[Parts]) -> Test:
     if name == "StringLike":
-        return _any([patterns.matcher(parts) for parts in wanted])
+        return patterns.any_matcher(wanted)
     texts = frozenset(map(patterns.text_of, wanted))
     if name == "StringEquals":
         return texts.__contains__
@@ -56,14 +56,9 @@ def _string(name: str, wanted: Sequence[Parts]) -> Test:
     return lambda actual: actual.lower() in lowered
 
 
-def _any(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-    return lambda actual: any(test(actual) for test in tests)
-
-
 def _arn(_name: str, wanted: Sequence[Parts]) -> Test:
-    return _any([_arn_test(parts) for parts in wanted])
+    tests = [_arn_test(parts) for parts in wanted]
+    return lambda actual: any(test(actual) for test in tests)
 
 
 def _arn_test(parts: Parts) -> Test:

@@ -125,9 +125,13 @@ class Check:
         self.null = OPERATORS[given.operator].kind == "null"
         make = Make(given.operator)
         self.texts = Texts([make.read(value, current=current) for value in given.values], make)
+        self.simple = not (self.null or given.quantifier or self.texts.open)
 
     def verdict(self, context: Context) -> bool | None:
         """Whether it holds for a request, or None where a variable has no value: then its statement means nothing."""
+        value = context.get(self.key)
+        if self.simple and isinstance(value, str):
+            return self.texts.fixed(value) != self.negated
         actual = values_of(context, self.key)
         if self.null:
             return self.texts.fixed("true" if actual is None else "false")

@@ -7,7 +7,7 @@ Source: IAM user guide, "IAM policy elements: Variables and tags" and "IAM JSON 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 Context = Mapping[str, str | tuple[str, ...]]
@@ -118,8 +118,6 @@ def matcher(parts: Parts) -> Test:
     """
     if ANY not in parts and ONE not in parts:
         return text_of(parts).__eq__
-    if parts == (ANY,):
-        return lambda _: True
     runs = _runs(parts)
     if len(runs) == 1:
         return lambda text: len(text) == len(runs[0]) and runs[0].stands(text, 0)
@@ -139,6 +137,22 @@ def matcher(parts: Parts) -> Test:
         return at <= rest and last.stands(text, rest)
 
     return test
+
+
+def any_matcher(patterns: Iterable[Parts]) -> Test:
+    """A test of whether a text is what any of the patterns without variables describes."""
+    prefixes: list[str] = []
+    others: list[Test] = []
+    for parts in patterns:
+        # Most patterns are a beginning and a star: for all of these together, str.startswith is one call.
+        if parts[-1:] == (ANY,) and all(isinstance(part, str) for part in parts[:-1]):
+            prefixes.append(text_of(parts[:-1]))
+        else:
+            others.append(matcher(parts))
+    begins = tuple(prefixes)
+    if not others:
+        return lambda text: text.startswith(begins)
+    return lambda text: text.startswith(begins) or any(test(text) for test in others)
 
 
 class _Run:
