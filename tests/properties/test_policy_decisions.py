@@ -175,6 +175,15 @@ def test_two_evaluators_judge_a_condition_alike(condition: Any, data: st.DataObj
     assert naive_policy.allowed(request, **case) == decide(request, case).allowed
 
 
+@settings(QUICK, max_examples=1000)
+@given(requests, st.lists(grants, min_size=1, max_size=2), st.booleans())
+def test_two_evaluators_judge_grants_alike(request: dict[str, Any], given_grants: Any, all_may: Any) -> None:
+    nothing = {"Effect": "Allow", "Principal": "*", "Action": "s3:Nothing", "Resource": "*"}
+    identity = {"p": {"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}} if all_may else {}
+    case = {"account": ACCOUNT, "key_policy": {"Statement": nothing}, "identity": identity, "grants": given_grants}
+    assert naive_policy.allowed(request, **case) == decide(request, case).allowed
+
+
 @QUICK
 @given(requests, cases.filter(lambda case: case["key_policy"]), statements(identity=False))
 def test_a_further_deny_never_allows(request: dict[str, Any], case: dict[str, Any], statement: dict[str, Any]) -> None:
