@@ -6,6 +6,7 @@ were touched, for the audit line.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,15 +18,18 @@ from kmscli.model.limits import AccountLimits
 from kmscli.model.specs import KEY_SPECS, UNSUPPORTED
 from kmscli.service import lifecycle
 from kmscli.vault import shares
-from kmscli.vault.draft import Draft
 from kmscli.vault.records import KeyGroup, Records
-from kmscli.vault.session import Session
+
+if TYPE_CHECKING:
+    # Help loads this module with those of the operations, and pays for nothing that works on a vault.
+    from kmscli.vault.draft import Draft
+    from kmscli.vault.session import Session
 
 
 class Context:
     """Who acts, in which vault, with which clock and randomness."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: "Session") -> None:
         """Work as the principal of `session`."""
         self.session = session
         self._warned: set[str] = set()
@@ -298,7 +302,7 @@ class Change(Call):
         draft: The change in the making.
     """
 
-    def __init__(self, context: Context, operation: str, draft: Draft) -> None:
+    def __init__(self, context: Context, operation: str, draft: "Draft") -> None:
         """Begin."""
         super().__init__(context, operation, draft, draft.now)
         self.draft = draft

@@ -6,7 +6,7 @@ An absent group is proved absent by its bucket. Nothing here changes anything.
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,7 +24,10 @@ from kmscli.formats.record import (
     VersionRecord,
 )
 from kmscli.model.ids import ALIAS_PREFIX, Place
-from kmscli.storage.sqlite import Row, Store
+
+if TYPE_CHECKING:
+    # Help reads the types of operations, and pays for no database.
+    from kmscli.storage.sqlite import Row, Store
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -55,7 +58,7 @@ class KeyGroup(NamedTuple):
 class Records:
     """The records below one trunk digest; use within `Store.snapshot()` or a change."""
 
-    def __init__(self, store: Store, root: str) -> None:
+    def __init__(self, store: "Store", root: str) -> None:
         """Read from `store` what hangs below the trunk digest `root` (64 hex digits)."""
         self._rows: Store | None = store
         self._root = bytes.fromhex(root)
@@ -65,7 +68,7 @@ class Records:
         self._decoded: dict[str, KeyGroup | AliasRecord | None] = {}
 
     @property
-    def _store(self) -> Store:
+    def _store(self) -> "Store":
         if self._rows is None:
             raise NotInMemoryError
         return self._rows
@@ -113,7 +116,7 @@ class Records:
             self._buckets[number] = dict(found)
         return self._buckets[number]
 
-    def group(self, name: str) -> dict[tuple[str, str], Row]:
+    def group(self, name: str) -> "dict[tuple[str, str], Row]":
         """The records of a group by (kind, id); empty if it is proved absent.
 
         Raises:
