@@ -63,7 +63,7 @@ def derive_shared_secret(call: Call, request: DeriveSharedSecretRequest) -> Deri
     if request.dry_run:
         raise errors.DryRunError
     return DeriveSharedSecretResponse(
-        key_id=call.arn(key),
+        key_id=key.arn,
         shared_secret=secret,
         key_agreement_algorithm=request.key_agreement_algorithm,
         key_origin=key.record.origin,
@@ -101,7 +101,7 @@ def encapsulate(call: Call, request: EncapsulateRequest) -> EncapsulateResponse:
         raise errors.DryRunError
     secret, ciphertext = public.encapsulate()
     return EncapsulateResponse(
-        key_id=call.arn(key),
+        key_id=key.arn,
         shared_secret=secret,
         shared_secret_ciphertext_blob=ciphertext,
         encapsulation_algorithm=request.encapsulation_algorithm,
@@ -143,5 +143,5 @@ def decapsulate(call: Call, request: DecapsulateRequest) -> DecapsulateResponse:
     if request.dry_run:
         raise errors.DryRunError
     return DecapsulateResponse(
-        key_id=call.arn(key), shared_secret=secret, encapsulation_algorithm=request.encapsulation_algorithm
+        key_id=key.arn, shared_secret=secret, encapsulation_algorithm=request.encapsulation_algorithm
     )

@@ -96,10 +96,6 @@ class Call:
         """Gives random bytes."""
         return self.context.rng
 
-    def arn(self, key: KeyGroup) -> str:
-        """The ARN of a key."""
-        return ids.key_arn(self.records.place, key.record.key_id)
-
     def arn_of(self, key_id: str) -> str:
         """The ARN of a key by its id."""
         return ids.key_arn(self.records.place, key_id)
@@ -134,21 +130,21 @@ class Call:
             WorkIsDue: Who acts is a root, who has to write something down first.
             KeyNotFoundError: The waiting for its end is over.
         """
-        if (arn := self.arn(key)) not in self.touched:
-            self.touched.append(arn)
+        if key.arn not in self.touched:
+            self.touched.append(key.arn)
         if lifecycle.has_dates(key.record):
-            self._meet_time(key, arn)
+            self._meet_time(key)
         return key
 
-    def _meet_time(self, key: KeyGroup, arn: str) -> None:
+    def _meet_time(self, key: KeyGroup) -> None:
         self._turns_at(lifecycle.turning_point(key, self.now))
         if (work := lifecycle.due(key, self.now)) is not None:
             if self.context.is_root:
                 raise WorkIsDue(key.record.key_id)
             if work == "RotateKey":
-                self.context.warn_once(f"{arn}: its automatic rotation is overdue; a root's next use makes it")
+                self.context.warn_once(f"{key.arn}: its automatic rotation is overdue; a root's next use makes it")
         if lifecycle.is_gone(key, self.now):
-            raise errors.KeyNotFoundError(arn=arn)
+            raise errors.KeyNotFoundError(arn=key.arn)
 
     def _turns_at(self, time: datetime | None) -> None:
         if time is not None:
@@ -184,7 +180,7 @@ class Call:
             KmsError: DisabledException or KMSInvalidStateException, as the key's state demands.
         """
         state = lifecycle.state_of(key, self.now)
-        return next_state(self.operation, state, arn=self.arn(key), key_id=key.record.key_id)
+        return next_state(self.operation, state, arn=key.arn, key_id=key.record.key_id)
 
     def usable(self, named: str, usage: str, grant_tokens: Sequence[str] | None = None) -> KeyGroup:
         """The key that a member names, if its state and its usage let the operation use it now.
@@ -211,7 +207,7 @@ class Call:
         """
         if key.record.origin != origin:
             raise errors.UnsupportedOperationError(
-                problem=f"{self.arn(key)} origin is {key.record.origin} which is not valid for this operation.",
+                problem=f"{key.arn} origin is {key.record.origin} which is not valid for this operation.",
             )
 
     def check_usage(self, key: KeyGroup, usage: str) -> None:
@@ -222,7 +218,7 @@ class Call:
         """
         if key.record.key_usage != usage:
             raise errors.InvalidKeyUsageError(
-                problem=f"{self.arn(key)} key usage is {key.record.key_usage} which is not valid for {self.operation}.",
+                problem=f"{key.arn} key usage is {key.record.key_usage} which is not valid for {self.operation}.",
                 hint=f"{self.operation} needs a key whose usage is {usage}",
             )
 
@@ -281,7 +277,7 @@ class Call:
     def denied(self, key: KeyGroup, reason: str) -> errors.AccessDeniedError:
         """The error for a key that may not be used so."""
         return errors.AccessDeniedError(
-            principal=self.principal_arn(), action=f"kms:{self.operation}", resource=self.arn(key), reason=reason
+            principal=self.principal_arn(), action=f"kms:{self.operation}", resource=key.arn, reason=reason
         )
 
 

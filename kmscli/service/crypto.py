@@ -57,7 +57,7 @@ def symmetric(call: Call, named: str, grant_tokens: Sequence[str] | None) -> Key
     key = call.usable(named, ENCRYPT_DECRYPT, grant_tokens)
     if key.record.key_spec != SYMMETRIC:
         raise errors.InvalidKeyUsageError(
-            problem=f"{call.arn(key)} key spec is {key.record.key_spec} which is not valid for {call.operation}.",
+            problem=f"{key.arn} key spec is {key.record.key_spec} which is not valid for {call.operation}.",
             hint="data keys are made under symmetric encryption keys",
         )
     return key
@@ -192,7 +192,7 @@ def encrypt(call: Call, request: EncryptRequest) -> EncryptResponse:
     sealed = _encrypt_under(call, key, request.plaintext, algorithm, request.encryption_context)
     if request.dry_run:
         raise errors.DryRunError
-    return EncryptResponse(ciphertext_blob=sealed.ciphertext, key_id=call.arn(key), encryption_algorithm=algorithm)
+    return EncryptResponse(ciphertext_blob=sealed.ciphertext, key_id=key.arn, encryption_algorithm=algorithm)
 
 
 class DecryptRequest(Request, frozen=True, kw_only=True):
@@ -240,7 +240,7 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
     if request.dry_run:
         raise errors.DryRunError
     return DecryptResponse(
-        key_id=call.arn(opened.key),
+        key_id=opened.key.arn,
         plaintext=opened.plaintext,
         encryption_algorithm=algorithm,
         key_material_id=opened.material_id,
@@ -302,8 +302,8 @@ def re_encrypt(call: Call, request: ReEncryptRequest) -> ReEncryptResponse:
         raise errors.DryRunError
     return ReEncryptResponse(
         ciphertext_blob=sealed.ciphertext,
-        source_key_id=call.arn(opened.key),
-        key_id=call.arn(key),
+        source_key_id=opened.key.arn,
+        key_id=key.arn,
         source_encryption_algorithm=algorithm,
         destination_encryption_algorithm=destination,
         source_key_material_id=opened.material_id,

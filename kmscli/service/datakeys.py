@@ -64,7 +64,7 @@ def generate_data_key(call: Call, request: GenerateDataKeyRequest) -> GenerateDa
     return GenerateDataKeyResponse(
         ciphertext_blob=made.sealed.ciphertext,
         plaintext=made.plaintext,
-        key_id=call.arn(made.key),
+        key_id=made.key.arn,
         key_material_id=made.sealed.material_id,
     )
 
@@ -87,7 +87,7 @@ def generate_data_key_without_plaintext(
     """A fresh data key, encrypted only; errors as for GenerateDataKey."""
     made = _data_key(call, request)
     return GenerateDataKeyWithoutPlaintextResponse(
-        ciphertext_blob=made.sealed.ciphertext, key_id=call.arn(made.key), key_material_id=made.sealed.material_id
+        ciphertext_blob=made.sealed.ciphertext, key_id=made.key.arn, key_material_id=made.sealed.material_id
     )
 
 

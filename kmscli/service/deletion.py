@@ -48,7 +48,7 @@ def schedule_key_deletion(change: Change, request: ScheduleKeyDeletionRequest) -
     date = change.now + timedelta(days=window)
     change.update(key, state=state, deletion_date=date, deletion_window=window)
     return ScheduleKeyDeletionResponse(
-        key_id=change.arn(key), deletion_date=date, key_state=state, pending_window_in_days=window
+        key_id=key.arn, deletion_date=date, key_state=state, pending_window_in_days=window
     )
 
 
@@ -72,4 +72,4 @@ def cancel_key_deletion(change: Change, request: CancelKeyDeletionRequest) -> Ca
     """
     key = change.editable(request.key_id)
     change.update(key, state=change.check_state(key), deletion_date=None, deletion_window=None)
-    return CancelKeyDeletionResponse(key_id=change.arn(key))
+    return CancelKeyDeletionResponse(key_id=key.arn)

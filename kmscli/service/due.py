@@ -105,7 +105,7 @@ def _step(context: Context, key_id: str) -> Work | None:
         if key is None or work is None:
             raise _NothingDueError
         change.operation = work
-        arn = change.arn(key)
+        arn = key.arn
         details = _WORK[work](change, key)
         draft.event = events.service_event(work, context.session.principal, draft.place, context.rng, arn, details)
         return work

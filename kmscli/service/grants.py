@@ -137,7 +137,7 @@ def create_grant(change: Change, request: CreateGrantRequest) -> CreateGrantResp
     known = change.records.grants(key.record.key_id)
     same = next((found for found in known.values() if wanted.name and _is_same(found, wanted)), None)
     if same is None and len(known) >= change.context.limits.grants:
-        raise errors.LimitExceededError(problem=f"{change.arn(key)} has {len(known)} grants, the most it may have")
+        raise errors.LimitExceededError(problem=f"{key.arn} has {len(known)} grants, the most it may have")
     if request.dry_run:
         raise errors.DryRunError
     if same is None:

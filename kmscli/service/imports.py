@@ -73,7 +73,7 @@ def get_parameters_for_import(call: Call, request: GetParametersForImportRequest
     token = ImportToken(algorithm=request.wrapping_algorithm, private=pair.private, valid_to=valid_to)
     sealed = seal.seal(_token_key(call), importtoken.encode(token), context=_token_context(call, key.record))
     return GetParametersForImportResponse(
-        key_id=call.arn(key),
+        key_id=key.arn,
         import_token=importtoken.with_header(sealed),
         public_key=pair.public,
         parameters_valid_to=valid_to,
@@ -172,18 +172,18 @@ def import_key_material(change: Change, request: ImportKeyMaterialRequest) -> Im
     identity = materials.identify(change, key.record, material.private)
     known = next((version for version in key.versions.values() if version.material_id == identity), None)
     if _is_new(key, request):
-        _refuse_known(change, key, known)
+        _refuse_known(key, known)
         _put_new(change, key, material, request, valid_to)
     elif known is None or request.key_material_id not in (None, identity):
         raise errors.IncorrectKeyMaterialError(
-            problem=f"this is not the key material that was imported into {change.arn(key)} before",
+            problem=f"this is not the key material that was imported into {key.arn} before",
             hint="only the same material can be imported again",
         )
     else:
         _put_again(change, key, known, material, request, valid_to)
     change.update(key, state=state, current=key.record.current or 1)
     return ImportKeyMaterialResponse(
-        key_id=change.arn(key),
+        key_id=key.arn,
         key_material_id=identity if KEY_SPECS[key.record.key_spec].rotates else None,
     )
 
@@ -238,17 +238,17 @@ def _unwrapped(key: KeyRecord, token: ImportToken, wrapped: bytes) -> Pair:
     return Pair(material, b"")
 
 
-def _refuse_known(change: Change, key: KeyGroup, known: VersionRecord | None) -> None:
+def _refuse_known(key: KeyGroup, known: VersionRecord | None) -> None:
     if known is not None:
         raise errors.IncorrectKeyMaterialError(
-            problem=f"this key material was imported into {change.arn(key)} before",
+            problem=f"this key material was imported into {key.arn} before",
             hint=f"import it again with --import-type {EXISTING}",
         )
     if key.versions and not KEY_SPECS[key.record.key_spec].rotates:
-        raise errors.IncorrectKeyMaterialError(problem=f"{change.arn(key)} can have one key material in its life")
+        raise errors.IncorrectKeyMaterialError(problem=f"{key.arn} can have one key material in its life")
     if max(key.versions, default=0) > key.record.current:
         raise errors.KeyStateError(
-            arn=change.arn(key),
+            arn=key.arn,
             state="holding key material that is pending rotation",
             hint="rotate the key first (`kms rotate-key-on-demand`), or delete that material",
         )
@@ -311,19 +311,19 @@ def delete_imported_key_material(
     key = change.editable(request.key_id)
     change.require_origin(key, "EXTERNAL")
     change.check_state(key)
-    version = _named(change, key, request.key_material_id)
+    version = _named(key, request.key_material_id)
     if version is not None and version.sealed:
         due.forget(change, key, version.number)
     rotates = KEY_SPECS[key.record.key_spec].rotates
     return DeleteImportedKeyMaterialResponse(
-        key_id=change.arn(key), key_material_id=version.material_id if version and rotates else None
+        key_id=key.arn, key_material_id=version.material_id if version and rotates else None
     )
 
 
-def _named(change: Change, key: KeyGroup, material_id: str | None) -> VersionRecord | None:
+def _named(key: KeyGroup, material_id: str | None) -> VersionRecord | None:
     if material_id is None:
         return key.current
     found = next((version for version in key.versions.values() if version.material_id == material_id), None)
     if found is None:
-        raise errors.MaterialNotFoundError(material_id=material_id, arn=change.arn(key))
+        raise errors.MaterialNotFoundError(material_id=material_id, arn=key.arn)
     return found

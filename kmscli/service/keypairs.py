@@ -80,7 +80,7 @@ def generate_data_key_pair(call: Call, request: GenerateDataKeyPairRequest) -> G
         private_key_ciphertext_blob=made.sealed.ciphertext,
         private_key_plaintext=made.pair.private,
         public_key=made.pair.public,
-        key_id=call.arn(made.key),
+        key_id=made.key.arn,
         key_pair_spec=request.key_pair_spec,
         key_material_id=made.sealed.material_id,
     )
@@ -108,7 +108,7 @@ def generate_data_key_pair_without_plaintext(
     return GenerateDataKeyPairWithoutPlaintextResponse(
         private_key_ciphertext_blob=made.sealed.ciphertext,
         public_key=made.pair.public,
-        key_id=call.arn(made.key),
+        key_id=made.key.arn,
         key_pair_spec=request.key_pair_spec,
         key_material_id=made.sealed.material_id,
     )

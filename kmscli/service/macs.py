@@ -43,7 +43,7 @@ def generate_mac(call: Call, request: GenerateMacRequest) -> GenerateMacResponse
         raise errors.DryRunError
     algorithm = request.mac_algorithm
     value = mac.generate(material, request.message, MAC_HASHES[algorithm])
-    return GenerateMacResponse(mac=value, mac_algorithm=algorithm, key_id=call.arn(key))
+    return GenerateMacResponse(mac=value, mac_algorithm=algorithm, key_id=key.arn)
 
 
 class VerifyMacRequest(Request, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def verify_mac(call: Call, request: VerifyMacRequest) -> VerifyMacResponse:
     mac.verify(material, request.message, request.mac, MAC_HASHES[algorithm])
     if request.dry_run:
         raise errors.DryRunError
-    return VerifyMacResponse(key_id=call.arn(key), mac_valid=True, mac_algorithm=algorithm)
+    return VerifyMacResponse(key_id=key.arn, mac_valid=True, mac_algorithm=algorithm)
 
 
 def _opened(call: Call, request: GenerateMacRequest | VerifyMacRequest) -> tuple[KeyGroup, bytes]:

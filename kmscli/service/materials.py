@@ -126,7 +126,7 @@ def open_version(call: Call, key: KeyGroup, version: VersionRecord) -> bytes:
         KeyStateError: Its material is not there any more.
     """
     if not lifecycle.has_material(version, call.now):
-        raise errors.KeyStateError(arn=call.arn(key), state="pending import")
+        raise errors.KeyStateError(arn=key.arn, state="pending import")
     kek = call.kek(key)
     vault_id = call.records.vault.vault_id
     return call.context.session.unsealed.get(

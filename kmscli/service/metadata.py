@@ -91,7 +91,7 @@ def metadata(call: Call, key: KeyGroup) -> KeyMetadata:
     return KeyMetadata(
         aws_account_id=call.records.place.account,
         key_id=record.key_id,
-        arn=call.arn(key),
+        arn=key.arn,
         creation_date=record.created,
         enabled=state is KeyState.ENABLED,
         description=record.description,
@@ -124,5 +124,5 @@ def _expiration(versions: list[VersionRecord]) -> str | None:
 def _regions(call: Call, key: KeyGroup) -> MultiRegionConfiguration | None:
     if not ids.is_multi_region(key.record.key_id):
         return None
-    primary = MultiRegionKey(arn=call.arn(key), region=call.records.place.region)
+    primary = MultiRegionKey(arn=key.arn, region=call.records.place.region)
     return MultiRegionConfiguration(multi_region_key_type="PRIMARY", primary_key=primary, replica_keys=[])

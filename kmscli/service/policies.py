@@ -102,7 +102,7 @@ def put(change: Change, key: KeyGroup, text: str, *, bypass: bool) -> None:
     parsed = policy.parse(text)
     if not bypass:
         account = change.records.place.account
-        policy.check_lockout(parsed, account=account, caller_arn=change.principal_arn(), key_arn=change.arn(key))
+        policy.check_lockout(parsed, account=account, caller_arn=change.principal_arn(), key_arn=key.arn)
     change.draft.put("policy", key.record.key_id, PolicyRecord(key_id=key.record.key_id, document=text))
 
 

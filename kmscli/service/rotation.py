@@ -52,7 +52,7 @@ def rotate_key_on_demand(change: Change, request: RotateKeyOnDemandRequest) -> R
             the key's state.
     """
     key = change.editable(request.key_id)
-    _check_rotates(change, key)
+    _check_rotates(key)
     change.check_state(key)
     _check_quota(change, key)
     _check_conflict(change, key)
@@ -63,24 +63,24 @@ def rotate_key_on_demand(change: Change, request: RotateKeyOnDemandRequest) -> R
         material = materials.generate(change, key.record.key_spec)
         materials.put_version(change, key.record, change.kek(key), material, number=number, rotation="ON_DEMAND")
     change.update(key, current=number)
-    return RotateKeyOnDemandResponse(key_id=change.arn(key))
+    return RotateKeyOnDemandResponse(key_id=key.arn)
 
 
 def _take_up(change: Change, key: KeyGroup, number: int) -> None:
     waiting = key.versions.get(number)
     if waiting is None:
         raise errors.KeyStateError(
-            arn=change.arn(key),
+            arn=key.arn,
             state="without key material that is pending rotation",
             hint="import new material first: `kms import-key-material --import-type NEW_KEY_MATERIAL`",
         )
     materials.write(change, msgspec.structs.replace(waiting, rotation="ON_DEMAND", rotated=change.now))
 
 
-def _check_rotates(call: Call, key: KeyGroup) -> None:
+def _check_rotates(key: KeyGroup) -> None:
     if not KEY_SPECS[key.record.key_spec].rotates:
         raise errors.UnsupportedOperationError(
-            problem=f"{call.arn(key)} key spec is {key.record.key_spec} which is not valid for this operation.",
+            problem=f"{key.arn} key spec is {key.record.key_spec} which is not valid for this operation.",
             hint="only symmetric encryption keys rotate: make a new key, and point the alias at it",
         )
 
@@ -89,15 +89,13 @@ def _check_quota(change: Change, key: KeyGroup) -> None:
     most = change.context.limits.on_demand_rotations
     done = sum(version.rotation == "ON_DEMAND" for version in key.versions.values())
     if most is not None and done >= most:
-        raise errors.LimitExceededError(
-            problem=f"{change.arn(key)} was rotated on demand {done} times, the most allowed"
-        )
+        raise errors.LimitExceededError(problem=f"{key.arn} was rotated on demand {done} times, the most allowed")
 
 
 def _check_conflict(change: Change, key: KeyGroup) -> None:
     following = key.record.next_rotation
     if following is not None and following - change.now <= timedelta(minutes=CONFLICT_MINUTES):
-        raise errors.ConflictError(arn=change.arn(key), minutes=CONFLICT_MINUTES)
+        raise errors.ConflictError(arn=key.arn, minutes=CONFLICT_MINUTES)
 
 
 class EnableKeyRotationRequest(Request, frozen=True, kw_only=True):
@@ -149,7 +147,7 @@ def disable_key_rotation(change: Change, request: DisableKeyRotationRequest) -> 
 
 def _automatic(change: Change, named: str) -> KeyGroup:
     key = change.editable(named)
-    _check_rotates(change, key)
+    _check_rotates(key)
     change.require_origin(key, "AWS_KMS")
     return key
 
@@ -176,13 +174,13 @@ def get_key_rotation_status(call: Call, request: GetKeyRotationStatusRequest) ->
         KmsError: NotFoundException, UnsupportedOperationException.
     """
     key = call.find(request.key_id)
-    _check_rotates(call, key)
+    _check_rotates(key)
     call.check_state(key)
     record = key.record
     enabled = record.rotation_period is not None and record.state != "PendingDeletion"
     return GetKeyRotationStatusResponse(
         key_rotation_enabled=enabled,
-        key_id=call.arn(key),
+        key_id=key.arn,
         rotation_period_in_days=record.rotation_period if enabled else None,
         next_rotation_date=record.next_rotation if enabled else None,
     )
@@ -232,7 +230,7 @@ def list_key_rotations(call: Call, request: ListKeyRotationsRequest) -> ListKeyR
         KmsError: NotFoundException, UnsupportedOperationException, InvalidMarkerException.
     """
     key = call.find(request.key_id)
-    _check_rotates(call, key)
+    _check_rotates(key)
     start = pages.name_after("ListKeyRotations", request.marker)
     all_material = request.include_key_material == "ALL_KEY_MATERIAL"
     left = (version for version in _ordered(key) if _name(version) > start and (all_material or version.rotation))
@@ -255,7 +253,7 @@ def _entry(call: Call, key: KeyGroup, version: VersionRecord) -> RotationsListEn
     imported = key.record.origin == "EXTERNAL"
     there = lifecycle.has_material(version, call.now)
     return RotationsListEntry(
-        key_id=call.arn(key),
+        key_id=key.arn,
         key_material_id=version.material_id,
         key_material_description=version.description or None,
         import_state=("IMPORTED" if there else "PENDING_IMPORT") if imported else None,

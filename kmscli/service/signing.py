@@ -57,7 +57,7 @@ def sign(call: Call, request: SignRequest) -> SignResponse:
         raise errors.DryRunError
     algorithm = request.signing_algorithm
     signature = private.sign(request.message, SIGNING_ALGORITHMS[algorithm], request.message_type or RAW)
-    return SignResponse(key_id=call.arn(key), signature=signature, signing_algorithm=algorithm)
+    return SignResponse(key_id=key.arn, signature=signature, signing_algorithm=algorithm)
 
 
 class VerifyRequest(Request, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ def verify(call: Call, request: VerifyRequest) -> VerifyResponse:
     public.verify(request.message, request.signature, SIGNING_ALGORITHMS[algorithm], request.message_type or RAW)
     if request.dry_run:
         raise errors.DryRunError
-    return VerifyResponse(key_id=call.arn(key), signature_valid=True, signing_algorithm=algorithm)
+    return VerifyResponse(key_id=key.arn, signature_valid=True, signing_algorithm=algorithm)
 
 
 def _checked(call: Call, request: SignRequest | VerifyRequest) -> KeyGroup:
@@ -149,10 +149,10 @@ def get_public_key(call: Call, request: GetPublicKeyRequest) -> GetPublicKeyResp
     record = key.record
     if not KEY_SPECS[record.key_spec].asymmetric:
         raise errors.UnsupportedOperationError(
-            problem=f"{call.arn(key)} key spec is {record.key_spec} which has no public key."
+            problem=f"{key.arn} key spec is {record.key_spec} which has no public key."
         )
     return GetPublicKeyResponse(
-        key_id=call.arn(key),
+        key_id=key.arn,
         public_key=materials.current(key).public,
         customer_master_key_spec=record.key_spec,
         key_spec=record.key_spec,

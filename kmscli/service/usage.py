@@ -60,7 +60,7 @@ def get_key_last_usage(call: Call, request: GetKeyLastUsageRequest) -> GetKeyLas
             kms_request_id=use.request_id,
         )
     return GetKeyLastUsageResponse(
-        key_id=call.arn(key),
+        key_id=key.arn,
         key_last_usage=usage,
         tracking_start_date=created,
         key_creation_date=created,

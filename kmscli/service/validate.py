@@ -7,15 +7,17 @@ Value ... at ... failed to satisfy constraint: ...").
 
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from kmscli import errors
-from kmscli.service.members import Kind, Shape, members
+from kmscli.service.members import Kind, Member, Shape, members
+from kmscli.service.plainly import holder
 from kmscli.service.shapes import Request
 
 R = TypeVar("R", bound=Request)
@@ -66,6 +68,11 @@ def missing(path: str) -> errors.ValidationError:
     )
 
 
+@cache
+def _known(struct: type[msgspec.Struct]) -> tuple[tuple[Member, Callable[[Any], bool]], ...]:
+    return tuple((member, holder(member.shape)) for member in members(struct))
+
+
 class _Check:
     """One walk through a request.
 
@@ -81,15 +88,15 @@ class _Check:
     def structure(self, struct: type[msgspec.Struct], values: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Check the members of a structure; what comes back is whole only if no fault was found."""
         clean = {}
-        known = members(struct)
-        for member in known:
+        known = _known(struct)
+        for member, holds in known:
             value = values.get(member.name)
             if value is not None:
-                clean[member.name] = self.value(member.shape, value, path + member.path)
+                clean[member.name] = value if holds(value) else self.value(member.shape, value, path + member.path)
             elif member.required:
                 self._fault("null", path + member.path, "Member must not be null")
         if len(clean) < len(values):
-            self._find_unknown([member.name for member in known], values, path)
+            self._find_unknown([member.name for member, _ in known], values, path)
         return clean
 
     def _find_unknown(self, known: list[str], values: Mapping[str, Any], path: str) -> None:

@@ -23,7 +23,7 @@ from kmscli.formats.record import (
     VaultSecretRecord,
     VersionRecord,
 )
-from kmscli.model.ids import ALIAS_PREFIX, Place
+from kmscli.model.ids import ALIAS_PREFIX, Place, key_arn
 
 if TYPE_CHECKING:
     # Help reads the types of operations, and pays for no database.
@@ -41,9 +41,11 @@ class KeyGroup(NamedTuple):
     """A key with its versions (by number) and shares (by principal).
 
     Attributes:
+        arn: Its ARN.
         policy: Its policy as it was written, None if it has the default one.
     """
 
+    arn: str
     record: KeyRecord
     versions: dict[int, VersionRecord]
     shares: dict[str, ShareRecord]
@@ -167,6 +169,7 @@ class Records:
         versions = [record.decode(row.body, VersionRecord) for row in rows if row.kind == "version"]
         shares = [record.decode(row.body, ShareRecord) for row in rows if row.kind == "share"]
         return KeyGroup(
+            key_arn(self.place, key_id),
             self.one(f"key/{key_id}", "key", key_id, KeyRecord),
             {version.number: version for version in versions},
             {share.principal: share for share in shares},

@@ -11,6 +11,7 @@ from kmscli.model.key import KeyState
 from kmscli.service import lifecycle
 from kmscli.vault.records import KeyGroup
 
+ARN = "arn:aws:kms:local:000000000000:key/key"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
@@ -35,7 +36,7 @@ def version(number: int, *, sealed: bytes = b"sealed", valid_to: datetime | None
 
 
 def group(*versions: VersionRecord, **members: Any) -> KeyGroup:
-    return KeyGroup(msgspec.structs.replace(RECORD, **members), {each.number: each for each in versions}, {})
+    return KeyGroup(ARN, msgspec.structs.replace(RECORD, **members), {each.number: each for each in versions}, {})
 
 
 def imported(*versions: VersionRecord, **members: Any) -> KeyGroup:
