@@ -6,13 +6,12 @@ there is one spelling of each line and nothing hides in it. Bytes to members and
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
 
 from kmscli import errors
-from kmscli.formats.wire import label
+from kmscli.formats.wire import label, sha256
 from kmscli.model import limits
 
 _SIGNATURE = b',"signature":'
@@ -165,4 +164,4 @@ def members(line: bytes) -> dict[str, Any]:
 
 def digest(line: bytes) -> str:
     """SHA-256 of a line without its newline, 64 hex digits: what the next line's `prev` says."""
-    return sha256(line).hexdigest()
+    return sha256(line).hex()

@@ -5,9 +5,8 @@ whatever the size of the vault, and a group that is absent is proved absent by i
 """
 
 from collections.abc import Iterable
-from hashlib import sha256
 
-from kmscli.formats.wire import digest, label, prefixed
+from kmscli.formats.wire import digest, label, prefixed, sha256
 
 FANOUT = 64
 BUCKETS = FANOUT * FANOUT
@@ -45,7 +44,7 @@ def node_digest(number: int, children: bytes) -> bytes:
     """Digest of a branch or of the trunk over the 64 digests of its children, 2048 bytes."""
     if children == EMPTY_NODE:
         return EMPTY
-    return sha256(label("node", bytes([number])) + prefixed(children)).digest()
+    return sha256(label("node", bytes([number])) + prefixed(children))
 
 
 def child(children: bytes, index: int) -> bytes:

@@ -4,8 +4,6 @@ Implements docs/spec/vault.md, "Notation". Every hash and every associated data 
 so that bytes made for one purpose never mean anything in another.
 """
 
-from hashlib import sha256
-
 LABEL = b"kms/v1/"
 
 
@@ -19,6 +17,13 @@ def label(purpose: str, *parts: bytes) -> bytes:
     return LABEL + purpose.encode() + b"\0" + prefixed(*parts)
 
 
+def sha256(data: bytes) -> bytes:
+    """SHA-256: 32 bytes."""
+    from hashlib import sha256 as function  # loads OpenSSL, for which help and TAB do not pay
+
+    return function(data).digest()
+
+
 def digest(purpose: str, *parts: bytes) -> bytes:
     """SHA-256 over `label(purpose, *parts)`: 32 bytes."""
-    return sha256(label(purpose, *parts)).digest()
+    return sha256(label(purpose, *parts))

@@ -4,7 +4,6 @@ That a request falls under a grant is decided elsewhere. Source: AWS KMS API ref
 GrantConstraints; AWS KMS developer guide, "Grants in AWS KMS" and "Key type reference".
 """
 
-import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
@@ -137,8 +136,8 @@ _KEY_ID_BYTES = 36
 NONCE_BYTES = 8
 _CHECKSUM_BYTES = 4
 _BODY_BYTES = len(_VERSION) + GRANT_ID_BYTES + _KEY_ID_BYTES + NONCE_BYTES
-_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{(_BODY_BYTES + _CHECKSUM_BYTES) // 3 * 4}}}")
-_GRANT_ID = re.compile(r"[0-9a-f]{64}")
+_TOKEN = rf"[A-Za-z0-9_-]{{{(_BODY_BYTES + _CHECKSUM_BYTES) // 3 * 4}}}"
+_GRANT_ID = r"[0-9a-f]{64}"
 
 
 class GrantRef(NamedTuple):
@@ -154,7 +153,7 @@ def check_grant_id(text: str) -> str:
     Raises:
         InvalidGrantIdError: It has not.
     """
-    if _GRANT_ID.fullmatch(text) is None:
+    if re.fullmatch(_GRANT_ID, text) is None:
         raise errors.InvalidGrantIdError(grant_id=text)
     return text
 
@@ -178,6 +177,8 @@ def grant_token(*, key_id: str, grant_id: str, nonce: bytes) -> str:
     if not ids.is_key_id(key_id) or len(nonce) != NONCE_BYTES:
         raise errors.InternalError(what="a grant token of something that is no key id, or with a wrong nonce")
     body = _VERSION + bytes.fromhex(check_grant_id(grant_id)) + key_id.encode() + nonce
+    import base64
+
     return base64.urlsafe_b64encode(body + _checksum(body)).decode()
 
 
@@ -187,8 +188,10 @@ def parse_grant_token(text: str) -> GrantRef:
     Raises:
         InvalidGrantTokenError: No token of `grant_token`, or mistyped.
     """
-    if _TOKEN.fullmatch(text) is None:
+    if re.fullmatch(_TOKEN, text) is None:
         raise errors.InvalidGrantTokenError
+    import base64
+
     raw = base64.urlsafe_b64decode(text)
     body, checksum = raw[:_BODY_BYTES], raw[_BODY_BYTES:]
     if not body.startswith(_VERSION) or checksum != _checksum(body):

@@ -19,12 +19,12 @@ DEFAULT_REGION = "local"
 ALIAS_PATTERN = r"alias/[a-zA-Z0-9/_-]+"
 """What a new alias name must match, whole (CreateAlias)."""
 
-_KEY_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}")
-_ALIAS = re.compile(ALIAS_PATTERN)
-_KMS_ARN = re.compile(r"arn:aws:kms:([^:/]+):([0-9]{12}):(key/(.+)|alias/.+)")
-_PRINCIPAL_NAME = re.compile(r"[A-Za-z0-9+=,.@_-]+")
-_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_ACCOUNT = re.compile(r"[0-9]{12}")
+# Patterns are compiled when one is first used: a command needs one or two of them.
+_KEY_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}"
+_KMS_ARN = r"arn:aws:kms:([^:/]+):([0-9]{12}):(key/(.+)|alias/.+)"
+_PRINCIPAL_NAME = r"[A-Za-z0-9+=,.@_-]+"
+_REGION = r"[a-z0-9]+(-[a-z0-9]+)*"
+_ACCOUNT = r"[0-9]{12}"
 
 
 class Place(NamedTuple):
@@ -62,7 +62,7 @@ def is_multi_region(key_id: str) -> bool:
 
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of a key id."""
-    return _KEY_ID.fullmatch(text) is not None
+    return re.fullmatch(_KEY_ID, text) is not None
 
 
 def key_arn(place: Place, key_id: str) -> str:
@@ -93,13 +93,13 @@ def parse_key_ref(text: str, place: Place) -> KeyRef:
         return KeyRef(None, text)
     if is_key_id(text):
         return KeyRef(text, None)
-    if _ALIAS.fullmatch(ALIAS_PREFIX + text):
+    if re.fullmatch(ALIAS_PATTERN, ALIAS_PREFIX + text):
         raise errors.InvalidKeyIdError(key_id=text, hint=f"did you mean {ALIAS_PREFIX}{text}?")
     raise errors.InvalidKeyIdError(key_id=text)
 
 
 def _parse_arn(text: str, place: Place) -> KeyRef:
-    match = _KMS_ARN.fullmatch(text)
+    match = re.fullmatch(_KMS_ARN, text)
     if match is None:
         raise errors.InvalidArnError(arn=text)
     region, account, resource, key_id = match.groups()
@@ -124,7 +124,7 @@ def check_new_alias(alias: str) -> None:
             problem=f"{alias}: names that start with {MANAGED_ALIAS_PREFIX} are kept for keys that kms manages",
             hint=f"choose a name outside {MANAGED_ALIAS_PREFIX}",
         )
-    if len(alias) > limits.ALIAS_NAME_MAX or _ALIAS.fullmatch(alias) is None:
+    if len(alias) > limits.ALIAS_NAME_MAX or re.fullmatch(ALIAS_PATTERN, alias) is None:
         raise errors.InvalidAliasNameError(
             problem=f"{alias} contains invalid characters for an alias",
             hint="letters, digits, / _ and - may follow alias/",
@@ -137,7 +137,7 @@ def check_principal_name(name: str) -> str:
     Raises:
         ValidationError: It cannot.
     """
-    if len(name) > limits.PRINCIPAL_NAME_MAX or _PRINCIPAL_NAME.fullmatch(name) is None:
+    if len(name) > limits.PRINCIPAL_NAME_MAX or re.fullmatch(_PRINCIPAL_NAME, name) is None:
         raise errors.ValidationError(
             problem=f"{name!r} cannot name a principal",
             hint="1 to 64 letters, digits and + = , . @ _ -",
@@ -151,9 +151,9 @@ def check_place(place: Place) -> Place:
     Raises:
         ValidationError: It is not.
     """
-    if _ACCOUNT.fullmatch(place.account) is None:
+    if re.fullmatch(_ACCOUNT, place.account) is None:
         raise errors.ValidationError(problem=f"{place.account!r} is no account number", hint="12 digits")
-    if _REGION.fullmatch(place.region) is None:
+    if re.fullmatch(_REGION, place.region) is None:
         raise errors.ValidationError(
             problem=f"{place.region!r} cannot name a Region", hint="lower-case words joined by -, such as eu-central-1"
         )

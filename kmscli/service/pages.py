@@ -4,7 +4,6 @@ A marker names the last item given, so it survives changes, and it can name noth
 that was made up starts elsewhere in that list and shows no more than the list does.
 """
 
-import base64
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
@@ -30,6 +29,8 @@ def name_after(operation: str, marker: str | None) -> str:
     """
     if marker is None:
         return ""
+    import base64
+
     try:
         kind, name = base64.urlsafe_b64decode(marker).decode().split(":", 1)
     except ValueError as error:  # binascii.Error, and text that is not ASCII or not UTF-8
@@ -41,6 +42,8 @@ def name_after(operation: str, marker: str | None) -> str:
 
 
 def _marker(operation: str, name: str) -> str:
+    import base64
+
     return base64.urlsafe_b64encode(f"{operation}:{name}".encode()).decode()
 
 

@@ -34,7 +34,7 @@ def holder(shape: Shape) -> Holds:
 def _text(low: int, high: int, pattern: str | None) -> Holds:
     if pattern is None:
         return lambda value: type(value) is str and value.isascii() and low <= len(value) <= high
-    matches = re.compile(pattern, re.ASCII).fullmatch
+    matches = re.compile(pattern).fullmatch
     return lambda value: (
         type(value) is str and value.isascii() and low <= len(value) <= high and matches(value) is not None
     )

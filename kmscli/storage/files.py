@@ -17,7 +17,7 @@ PRIVATE = 0o600
 READ_ONLY_HINT = "a vault on a read-only disk can be looked at (`kms status`, `kms audit verify`), not used"
 _OTHERS = 0o077
 _SECRET_MAX = 64 * 1024
-_DESCRIPTOR = re.compile(r"(?:/dev/|/proc/self/)(stdout|stderr|fd/[0-9]{1,9})")
+_DESCRIPTOR = r"(?:/dev/|/proc/self/)(stdout|stderr|fd/[0-9]{1,9})"
 
 
 @contextmanager
@@ -219,7 +219,7 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
 
 
 def _descriptor(path: Path) -> int | None:
-    match = _DESCRIPTOR.fullmatch(os.fspath(path))
+    match = re.fullmatch(_DESCRIPTOR, os.fspath(path))
     if match is None:
         return None
     return {"stdout": 1, "stderr": 2}.get(match[1]) or int(match[1].rpartition("/")[2])

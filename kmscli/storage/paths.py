@@ -1,8 +1,11 @@
 """Where things lie: the files of a vault, and the folder in which this user remembers what it saw."""
 
 import os
+import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from kmscli import errors
 
 
 class VaultPaths(NamedTuple):
@@ -48,16 +51,20 @@ class VaultPaths(NamedTuple):
 
 def default_vault() -> Path:
     """The vault of a user who named none: `kms/default` in the platform's folder of user data."""
-    from platformdirs import user_data_path
-
-    return user_data_path("kms", appauthor=False) / "default"
+    return _user_folder("XDG_DATA_HOME", ".local/share") / "default"
 
 
 def pin_file(vault_id: str) -> Path:
     """Where this user remembers what it last saw of a vault."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    if state.startswith("/"):
-        return Path(state) / "kms" / f"{vault_id}.pin"
-    from platformdirs import user_state_path
+    return _user_folder("XDG_STATE_HOME", ".local/state") / f"{vault_id}.pin"
 
-    return user_state_path("kms", appauthor=False) / f"{vault_id}.pin"
+
+def _user_folder(variable: str, below_home: str) -> Path:
+    """The folder of kms below a base folder of the XDG Base Directory Specification, or below macOS's one for all."""
+    named = os.environ.get(variable, "")
+    if named.startswith("/"):  # the specification has relative ones ignored
+        return Path(named) / "kms"
+    home = os.path.expanduser("~")
+    if not home.startswith("/"):
+        raise errors.UsageError(problem="this user has no home folder", hint=f"set {variable}, or name the vault")
+    return Path(home) / ("Library/Application Support" if sys.platform == "darwin" else below_home) / "kms"

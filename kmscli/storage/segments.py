@@ -16,7 +16,7 @@ from typing import NamedTuple
 from kmscli import errors
 from kmscli.storage.files import PRIVATE, READ_ONLY_HINT, check_private, io_errors, replace_locked, write_all
 
-_NAME = re.compile(r"([0-9]{8})\.jsonl")
+_NAME = r"([0-9]{8})\.jsonl"
 _CHUNK = 64 * 1024
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 """No link is followed, and a pipe in the place of a file keeps nobody waiting."""
@@ -69,7 +69,7 @@ def summary_path(folder: Path, number: int) -> Path:
 
 def segment_number(name: str) -> int | None:
     """The number of the segment whose file has this name; None if it is no segment's."""
-    match = _NAME.fullmatch(name)
+    match = re.fullmatch(_NAME, name)
     return int(match[1]) if match else None
 
 

@@ -41,7 +41,6 @@ LIBRARIES = {
     "rich": {"cli"},
     "jmespath": {"cli"},
     "sqlite3": {"storage"},
-    "platformdirs": {"storage"},
     "tomli_w": {"storage", "vault"},
     "msgspec": ANYWHERE - {"_fast", ""},
 }

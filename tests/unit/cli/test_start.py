@@ -13,7 +13,7 @@ HEAVY = [
     "sqlite3",
     "rich",
     "jmespath",
-    "platformdirs",
+    "hashlib",
     "tomllib",
     "json",
     "_hashlib",
@@ -37,6 +37,10 @@ print("\\n".join(sys.modules), file=sys.__stdout__)
 @pytest.mark.parametrize("words", [["--help"], ["version", "--help"], ["nonsense"]])
 def test_help_loads_nothing_that_works_on_a_vault(words: list[str]) -> None:
     assert loaded(*words) & {*HEAVY, "kmscli.cli._api", "kmscli.cli.slot", "kmscli.cli.init"} == set()
+
+
+def test_help_of_an_operation_loads_no_cryptography_and_no_database() -> None:
+    assert loaded("encrypt", "--help") & {"cryptography", "argon2", "sqlite3", "hashlib", "_hashlib", "json"} == set()
 
 
 def test_no_verb_loads_what_only_prints_tables_or_queries() -> None:
