@@ -1,13 +1,13 @@
 """How a fault in the log is named: by file, line and sequence number (docs/spec/audit.md, "Verification")."""
 
-from typing import NamedTuple
+import msgspec
 
 from kmscli import errors
 
 _HINT = "keep the log as it is for whoever investigates"
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a line stands: its segment, its number in that segment, and its number in the log, all from 1."""
 
     segment: int
@@ -18,4 +18,4 @@ class Place(NamedTuple):
 def fault(place: Place, reason: str) -> errors.AuditTamperedError:
     """The error that names a bad line; its `data` holds the members of `place` and `reason`."""
     what = f"{place.segment:08d}.jsonl, line {place.line} (seq {place.seq}): {reason}"
-    return errors.AuditTamperedError(what=what, reason=reason, hint=_HINT, **place._asdict())
+    return errors.AuditTamperedError(what=what, reason=reason, hint=_HINT, **msgspec.structs.asdict(place))

@@ -7,7 +7,8 @@ injected; a complete line is never repaired, only believed or refused.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.formats import auditline
@@ -20,7 +21,7 @@ CheckSignature = Callable[[auditline.Line, bytes], None]
 """Raises AuditTamperedError unless the line (parsed, and its bytes) is signed by who it says."""
 
 
-class Tail(NamedTuple):
+class Tail(msgspec.Struct, frozen=True):
     """The last line of the log, and where it ends.
 
     Attributes:
@@ -78,11 +79,11 @@ class AuditLog:
     def _mend(self, tail: Tail, latest: bytes, check: CheckSignature) -> Tail:
         torn = tail.ending.torn
         if latest.startswith(torn) and self._follows(tail, latest, check):
-            return tail._replace(ending=tail.ending._replace(torn=b""))
+            return msgspec.structs.replace(tail, ending=msgspec.structs.replace(tail.ending, torn=b""))
         if self._follows(tail, torn, check):
             return self.append(tail, torn)
         segments.set_aside(self._folder, tail.ending, seq=tail.seq + 1)
-        return tail._replace(ending=tail.ending._replace(torn=b""))
+        return msgspec.structs.replace(tail, ending=msgspec.structs.replace(tail.ending, torn=b""))
 
     def _complete(self, tail: Tail, latest: bytes, check: CheckSignature) -> Tail:
         # Nearly always the log has it: a change of a thousand keys has a line of megabytes, which is not read for that.

@@ -1,7 +1,7 @@
 """Which lines somebody looks for. Pure; what a line claims is taken as it stands."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ _KEY_MEMBERS = ("keyId", "sourceKeyId", "destinationKeyId", "targetKeyId", "alia
 _OUTCOMES: dict[str | None, Outcome] = {None: "ok", "DryRunOperationException": "ok", "AccessDeniedException": "denied"}
 
 
-class Key(NamedTuple):
+class Key(msgspec.Struct, frozen=True):
     """A key that is looked for.
 
     Attributes:
@@ -26,7 +26,7 @@ class Key(NamedTuple):
     spellings: frozenset[str]
 
 
-class Wanted(NamedTuple):
+class Wanted(msgspec.Struct, frozen=True):
     """What is looked for: a line fits if it fits every member that is set.
 
     Attributes:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.audit import roots
@@ -31,7 +32,7 @@ _OURS = re.compile(
 its name."""
 
 
-class Report(NamedTuple):
+class Report(msgspec.Struct, frozen=True):
     """A log without a fault.
 
     Attributes:
@@ -159,7 +160,7 @@ class Verifier:
     def _take(self, segment: int, data: bytes) -> None:
         before = self._at
         if self._torn:
-            raise fault(before._replace(line=before.line + 1, seq=before.seq + 1), "it has no end")
+            raise fault(msgspec.structs.replace(before, line=before.line + 1, seq=before.seq + 1), "it has no end")
         place = Place(segment, before.line + 1 if segment == before.segment else 1, before.seq + 1)
         line = data.removesuffix(b"\n")
         if len(line) > limits.AUDIT_LINE_MAX:

@@ -5,8 +5,9 @@ This is the one place that loads all verbs. What it says comes from the commands
 
 import inspect
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from typer import Context
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
@@ -15,7 +16,7 @@ from kmscli.cli._settings import ROWS
 from kmscli.cli._verb import own_parameters, tool_options
 
 
-class Parameter(NamedTuple):
+class Parameter(msgspec.Struct, frozen=True):
     """One option or argument.
 
     Attributes:
@@ -33,7 +34,7 @@ class Parameter(NamedTuple):
     many: bool
 
 
-class Page(NamedTuple):
+class Page(msgspec.Struct, frozen=True):
     """One verb.
 
     Attributes:

@@ -5,13 +5,15 @@ up; `--page-size` is the size of one request. `--limit`, `--marker` and `--no-pa
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from kmscli import errors
 from kmscli.service.shapes import Response, members_of
 
 
-class Paging(NamedTuple):
+class Paging(msgspec.Struct, frozen=True):
     """What the options say."""
 
     max_items: int | None
@@ -27,7 +29,7 @@ def one_page(paging: Paging, members: dict[str, Any]) -> bool:
         UsageError: Options of both ways are mixed.
     """
     single = paging.plain or "Limit" in members or "Marker" in members
-    if single and any(option is not None for option in paging[:3]):
+    if single and any(option is not None for option in (paging.max_items, paging.starting_token, paging.page_size)):
         raise errors.UsageError(
             problem="--max-items, --starting-token and --page-size fetch pages; "
             "--limit, --marker and --no-paginate ask for one",

@@ -8,7 +8,9 @@ which the vault reads.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from kmscli import errors
 
@@ -18,7 +20,7 @@ COMPLETE_VARIABLE = "_KMS_COMPLETE"
 """Set by the completion script of a shell: what it asks for."""
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True):
     """One option of the whole tool.
 
     Attributes:

@@ -7,16 +7,17 @@ A new secret has sources of its own, so that no variable meant for unlocking can
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
-from kmscli.cli import _io, _prompt
+from kmscli.cli import _io
 from kmscli.cli._settings import UNLOCKING, Settings
 from kmscli.storage import files
 from kmscli.vault.secrets import Secret
 
 
-class New(NamedTuple):
+class New(msgspec.Struct, frozen=True):
     """The options of a verb that makes a slot."""
 
     passphrase_fd: str | None
@@ -26,7 +27,8 @@ class New(NamedTuple):
 
     def passphrases(self) -> dict[str, str]:
         """The options for a passphrase that are given."""
-        named = zip(_NEW_PASSPHRASES, self[:3], strict=True)
+        values = (self.passphrase_fd, self.passphrase_file, self.passphrase_command)
+        named = zip(_NEW_PASSPHRASES, values, strict=True)
         return {name: value for name, value in named if value is not None}
 
     @property
@@ -72,6 +74,8 @@ def secret(settings: Settings, principal: str) -> Secret:
     if value := settings.environ.get("KMS_PASSPHRASE"):
         _warn_of_variable("KMS_PASSPHRASE", settings)
         return Secret.passphrase(_whole(value.encode(errors="surrogateescape"), "KMS_PASSPHRASE"))
+    from kmscli.cli import _prompt  # a run that asks nobody does not load it
+
     if not _prompt.can_ask(settings):
         raise errors.LockedError(problem=f"a passphrase or keyfile for {principal} is needed, and nobody can be asked")
     return Secret.passphrase(_prompt.passphrase(f"Passphrase of {_io.safe(principal)}"))
@@ -95,6 +99,8 @@ def new_secret(settings: Settings, new: New, whose: str) -> Secret | Path:
         return _SOURCES[name.replace("--new-", "--")](value, name)
     if (found := _new_from_environment(settings)) is not None:
         return found
+    from kmscli.cli import _prompt
+
     if not _prompt.can_ask(settings):
         raise errors.LockedError(problem="a new passphrase is needed, and nobody can be asked", hint=_NEW_HINT)
     return Secret.passphrase(_prompt.new_passphrase(f"New passphrase for {_io.safe(whose)}"))

@@ -7,7 +7,9 @@ JSON is strict: no name twice, no NaN. Whether a value fits its member is not de
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
+
+import msgspec
 
 from kmscli import errors
 from kmscli.cli import _shorthand
@@ -21,7 +23,7 @@ _SHOWN_MAX = 64
 _TEXT_FILE, _BYTES_FILE = "file://", "fileb://"
 
 
-class Source(NamedTuple):
+class Source(msgspec.Struct, frozen=True):
     """Where words come from.
 
     Attributes:

@@ -1,11 +1,11 @@
 """The table of verbs: help and completion read it, and no module of a verb is imported before the verb is asked for."""
 
-from typing import NamedTuple
+import msgspec
 
 from kmscli.service.operations import OPERATIONS, REFUSED
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True):
     """One verb, or one group of verbs.
 
     Attributes:

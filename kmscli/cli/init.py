@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from typer import Context, Option
 
 from kmscli.cli import _forms, _io, _unlock
@@ -11,7 +12,7 @@ from kmscli.cli._verb import Verb, settings_of
 from kmscli.cli._work import now, rng
 from kmscli.crypto import kdf
 from kmscli.model import ids
-from kmscli.service.vaults import InitRequest, check_init, init_vault
+from kmscli.service.vaults import FIRST_PRINCIPAL, InitRequest, check_init, init_vault
 from kmscli.vault.secrets import Secret
 
 app = verbs()
@@ -43,7 +44,7 @@ def init(
         folder=settings.vault,
         secret=None,
         keyfile=new.keyfile_path,
-        principal=settings.text("--principal") or InitRequest._field_defaults["principal"],
+        principal=settings.text("--principal") or FIRST_PRINCIPAL,
         region=settings.text("--region") or ids.DEFAULT_REGION,
         account=account,
         kdf_memory_mib=kdf_memory,
@@ -52,7 +53,7 @@ def init(
     check_init(request)
     found = _unlock.new_secret(settings, new, f"{request.principal} of the new vault")
     secret = found if isinstance(found, Secret) else None
-    made = init_vault(request._replace(secret=secret), clock=now, rng=rng)
+    made = init_vault(msgspec.structs.replace(request, secret=secret), clock=now, rng=rng)
     output.show(made, _forms.labelled(made))
     if not settings.flag("--quiet"):
         _io.note("write the root fingerprint down: it is how this vault is told from a forged one")

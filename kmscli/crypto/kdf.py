@@ -4,7 +4,7 @@ Sources: RFC 5869 (HKDF; the expand step alone, since every input here is unifor
 recommended option: 64 MiB, 3 passes, 4 lanes).
 """
 
-from typing import NamedTuple
+import msgspec
 
 from kmscli import errors
 
@@ -19,7 +19,7 @@ SECRET_BYTES = 32
 SALT_BYTES = 16
 
 
-class Cost(NamedTuple):
+class Cost(msgspec.Struct, frozen=True):
     """Cost of one Argon2id derivation: memory in KiB, passes, lanes."""
 
     memory_kib: int
@@ -93,6 +93,9 @@ def expand(secret: bytes, info: bytes, length: int) -> bytes:
 
 def keyed_name(secret: bytes, data: bytes) -> str:
     """A name for `data` that tells nothing about it without `secret`: HMAC-SHA-256, 64 hex digits."""
-    import hmac
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.hmac import HMAC
 
-    return hmac.digest(secret, data, "sha256").hex()
+    mac = HMAC(secret, SHA256())
+    mac.update(data)
+    return mac.finalize().hex()

@@ -5,7 +5,9 @@ There are two ways in. `imported` takes bytes from outside and believes nothing.
 bytes that this program encoded and authenticated before; a fault there is one of the vault, not of the caller.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import msgspec
 
 from kmscli import errors
 
@@ -18,7 +20,7 @@ _SEQUENCE = 0x30
 _VERSION_BYTES = 3
 
 
-class Pair(NamedTuple):
+class Pair(msgspec.Struct, frozen=True):
     """A key pair, encoded.
 
     Attributes:

@@ -5,7 +5,8 @@ format number alone. Everything in the header is bound to the sealed part by its
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.formats.wire import label
@@ -19,7 +20,7 @@ SEALED_OVERHEAD = 72
 OVERHEAD = HEADER_BYTES + SEALED_OVERHEAD
 
 
-class Blob(NamedTuple):
+class Blob(msgspec.Struct, frozen=True):
     """A blob, taken apart and not yet opened."""
 
     key_id: str

@@ -3,7 +3,6 @@
 Implements docs/spec/vault.md, "Keyfile". The line fits a CI variable.
 """
 
-import base64
 import binascii
 
 from kmscli import errors
@@ -16,7 +15,7 @@ _CHECK_BYTES = 4
 
 def encode(secret: bytes) -> bytes:
     """The line, with its newline, for 32 bytes of secret."""
-    return (PREFIX + base64.b64encode(secret + _check(secret)).decode() + "\n").encode()
+    return PREFIX.encode() + binascii.b2a_base64(secret + _check(secret))  # with the newline
 
 
 def decode(data: bytes, *, path: str) -> bytes:
@@ -33,7 +32,7 @@ def decode(data: bytes, *, path: str) -> bytes:
     if not line.startswith(PREFIX.encode()):
         raise errors.InvalidKeyfileError(path=path, problem="it does not start like one")
     try:
-        raw = base64.b64decode(line[len(PREFIX) :], validate=True)
+        raw = binascii.a2b_base64(line[len(PREFIX) :], strict_mode=True)
     except binascii.Error as error:
         raise errors.InvalidKeyfileError(path=path, problem="it is not base64") from error
     secret = raw[:SECRET_BYTES]

@@ -9,7 +9,9 @@ import binascii
 import operator as operators
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kmscli.model import conditions, patterns
 from kmscli.model.patterns import Parts, Test
@@ -27,7 +29,7 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class Kind(NamedTuple):
+class Kind(msgspec.Struct, frozen=True):
     """How operators of a kind read and compare.
 
     Attributes:

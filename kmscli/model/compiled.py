@@ -8,7 +8,8 @@ and "Multivalued context keys".
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli.model import patterns, policy, principals
 from kmscli.model.comparing import KINDS, positive
@@ -23,7 +24,7 @@ _TEXTS = 128
 _ACTIONS = 128
 
 
-class Who(NamedTuple):
+class Who(msgspec.Struct, frozen=True):
     """A principal as statements may name it.
 
     Attributes:
@@ -179,7 +180,7 @@ class Rule:
         return all(check.verdict(context) for check in self.checks)
 
 
-class About(NamedTuple):
+class About(msgspec.Struct, frozen=True):
     """The statements of a policy that mean one action, each in the order of the policy."""
 
     denying: tuple[Rule, ...]

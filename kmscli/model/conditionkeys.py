@@ -5,7 +5,7 @@ Source: AWS KMS developer guide, "AWS KMS condition keys" and "AWS global condit
 condition context keys"; Service Authorization Reference, "Actions, resources, and condition keys for AWS KMS".
 """
 
-from typing import NamedTuple
+import msgspec
 
 STRING, BOOL, NUMERIC, DATE, ARN, IP = "string", "bool", "numeric", "date", "arn", "ip"
 
@@ -38,7 +38,7 @@ _MADE = ("CreateKey",)
 _PROPERTY = (*_MADE, *WITH_KEY)
 
 
-class ConditionKey(NamedTuple):
+class ConditionKey(msgspec.Struct, frozen=True):
     """One condition key.
 
     Attributes:

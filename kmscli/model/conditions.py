@@ -8,7 +8,6 @@ import binascii
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +15,7 @@ SET_OPERATORS = ("ForAllValues", "ForAnyValue")
 _IF_EXISTS = "IfExists"
 
 
-class Operator(NamedTuple):
+class Operator(msgspec.Struct, frozen=True):
     """One operator.
 
     Attributes:

@@ -9,7 +9,6 @@ IAM user guide, "Troubleshoot access denied error messages", with which AWS KMS 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -38,7 +37,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
     grants: Sequence[Grant] = ()
 
 
-class Source(NamedTuple):
+class Source(msgspec.Struct, frozen=True):
     """What decided.
 
     Attributes:

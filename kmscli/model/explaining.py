@@ -4,7 +4,8 @@ Nothing is decided here; `kmscli.model.decision` decides, by the same statements
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli.model import granted
 from kmscli.model.compiled import ACCOUNT, NOBODY, Check, Document, Rule, Who, who
@@ -14,7 +15,7 @@ from kmscli.model.request import Request, folded, values_of
 from kmscli.model.statement import ALLOW, DENY
 
 
-class Checked(NamedTuple):
+class Checked(msgspec.Struct, frozen=True):
     """One condition beside the request.
 
     Attributes:
@@ -34,7 +35,7 @@ class Checked(NamedTuple):
     unresolved: bool = False
 
 
-class Looked(NamedTuple):
+class Looked(msgspec.Struct, frozen=True):
     """One statement or grant that means the principal, the action and the resource.
 
     Attributes:
@@ -94,6 +95,6 @@ def _grants(request: Request, policies: Policies, one: Who) -> Iterator[Looked]:
     for grant in sorted(policies.grants, key=lambda given: given.grant_id):
         related = grant.relation(one) if grant.names(request.action.lower()) else NOBODY
         if related != NOBODY:
-            checks = tuple(Checked(*bound) for bound in granted.bounds(grant, request))
+            checks = tuple(Checked(*msgspec.structs.astuple(bound)) for bound in granted.bounds(grant, request))
             source = Source(GRANT, grant.grant_id, "")
             yield Looked(source, ALLOW, related == ACCOUNT, checks, all(check.holds for check in checks))

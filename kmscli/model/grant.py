@@ -7,7 +7,8 @@ GrantConstraints; AWS KMS developer guide, "Grants in AWS KMS" and "Key type ref
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.model import ids, limits
@@ -21,7 +22,7 @@ from kmscli.model.specs import (
 )
 
 
-class Fit(NamedTuple):
+class Fit(msgspec.Struct, frozen=True):
     """The keys that support an operation.
 
     Attributes:
@@ -140,7 +141,7 @@ _TOKEN = rf"[A-Za-z0-9_-]{{{(_BODY_BYTES + _CHECKSUM_BYTES) // 3 * 4}}}"
 _GRANT_ID = r"[0-9a-f]{64}"
 
 
-class GrantRef(NamedTuple):
+class GrantRef(msgspec.Struct, frozen=True):
     """The grant that a token names; whether it exists is not known here."""
 
     key_id: str

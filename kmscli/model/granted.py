@@ -8,7 +8,6 @@ of its values does.
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -67,7 +66,7 @@ def _grantee(arn: str) -> Named:
     return Named(Principals((Principal("AWS", arn),)), ALLOW)
 
 
-class Bound(NamedTuple):
+class Bound(msgspec.Struct, frozen=True):
     """One thing that a grant asks of a request.
 
     Attributes:

@@ -5,7 +5,8 @@ Source: AWS KMS developer guide, "Key identifiers (KeyId)", and AWS General Refe
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.model import limits
@@ -27,14 +28,14 @@ _REGION = r"[a-z0-9]+(-[a-z0-9]+)*"
 _ACCOUNT = r"[0-9]{12}"
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """The account and the Region in which a vault's ARNs live."""
 
     account: str
     region: str
 
 
-class KeyRef(NamedTuple):
+class KeyRef(msgspec.Struct, frozen=True):
     """How somebody named a key: exactly one of the two is set."""
 
     key_id: str | None
@@ -103,7 +104,7 @@ def _parse_arn(text: str, place: Place) -> KeyRef:
     if match is None:
         raise errors.InvalidArnError(arn=text)
     region, account, resource, key_id = match.groups()
-    if (account, region) != place:
+    if Place(account, region) != place:
         raise errors.KeyNotFoundError(arn=text, hint=f"this vault is account {place.account}, Region {place.region}")
     return KeyRef(key_id, None) if key_id is not None else KeyRef(None, resource)
 

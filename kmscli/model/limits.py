@@ -4,7 +4,7 @@ What bounds a request is AWS's, always. What bounds an account is one of two pro
 the AWS bounds: the KMS API model of botocore and the quotas page of the AWS KMS developer guide.
 """
 
-from typing import NamedTuple
+import msgspec
 
 PLAINTEXT_MAX = 4096
 """Bytes that Encrypt takes."""
@@ -87,7 +87,7 @@ CLOCK_TOLERANCE_SECONDS = 300
 """How far the clock may lie behind the last audit line."""
 
 
-class AccountLimits(NamedTuple):
+class AccountLimits(msgspec.Struct, frozen=True):
     """What bounds an account; None = without end.
 
     Attributes:

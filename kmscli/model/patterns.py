@@ -8,14 +8,15 @@ Source: IAM user guide, "IAM policy elements: Variables and tags" and "IAM JSON 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+
+import msgspec
 
 Context = Mapping[str, str | tuple[str, ...]]
 """Condition key in lower case -> the value of a key of one value, or the values of a key of many."""
 Test = Callable[[str], bool]
 
 
-class Variable(NamedTuple):
+class Variable(msgspec.Struct, frozen=True):
     """A variable in a text.
 
     Attributes:
@@ -27,7 +28,7 @@ class Variable(NamedTuple):
     default: str | None
 
 
-class Wildcard(NamedTuple):
+class Wildcard(msgspec.Struct, frozen=True):
     """A wildcard in a text."""
 
     mark: str
@@ -107,7 +108,7 @@ def fill(parts: Parts, context: Context) -> Parts | None:
 
 def text_of(parts: Parts) -> str:
     """The text of parts without variables; a wildcard is its mark."""
-    return "".join(part if isinstance(part, str) else part[0] for part in parts)
+    return "".join(part.mark if isinstance(part, Wildcard) else str(part) for part in parts)
 
 
 def matcher(parts: Parts) -> Test:

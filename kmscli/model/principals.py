@@ -5,7 +5,8 @@ Source: IAM user guide, "AWS JSON policy elements: Principal" and "IAM identifie
 """
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.model import limits
@@ -31,7 +32,7 @@ TYPES: dict[str, str] = {
 _FORMS = {"Service": _SERVICE, "Federated": _PROVIDER, "CanonicalUser": _CANONICAL_USER}
 
 
-class PrincipalArn(NamedTuple):
+class PrincipalArn(msgspec.Struct, frozen=True):
     """The parts of a principal's ARN.
 
     Attributes:

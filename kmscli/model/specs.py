@@ -4,7 +4,7 @@ A further spec of a known family is one row here and its vectors. Nothing elsewh
 Source: AWS KMS API reference, CreateKey (KeySpec, KeyUsage), and AWS KMS developer guide, "Key spec reference".
 """
 
-from typing import NamedTuple
+import msgspec
 
 ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
 SIGN_VERIFY = "SIGN_VERIFY"
@@ -16,7 +16,7 @@ SYMMETRIC = "SYMMETRIC_DEFAULT"
 """The name of the default spec, and of its one algorithm."""
 
 
-class KeySpec(NamedTuple):
+class KeySpec(msgspec.Struct, frozen=True):
     """One kind of key.
 
     Attributes:
@@ -114,7 +114,7 @@ UNSUPPORTED: dict[str, str] = {
 """Values that AWS's enums have and kms refuses -> why."""
 
 
-class SigningAlgorithm(NamedTuple):
+class SigningAlgorithm(msgspec.Struct, frozen=True):
     """One SigningAlgorithm.
 
     Attributes:
@@ -153,7 +153,7 @@ MAC_HASHES: dict[str, str] = {f"HMAC_SHA_{bits}": f"sha{bits}" for bits in (224,
 """MacAlgorithm -> hash."""
 
 
-class Wrapping(NamedTuple):
+class Wrapping(msgspec.Struct, frozen=True):
     """One WrappingAlgorithm of GetParametersForImport.
 
     Attributes:

@@ -4,8 +4,6 @@ They answer what a statement means by name alone; conditions, and how statements
 Source: IAM user guide, "IAM JSON policy element reference".
 """
 
-from typing import NamedTuple
-
 import msgspec
 
 from kmscli.model import principals
@@ -19,7 +17,7 @@ ALLOW, DENY = "Allow", "Deny"
 EVERYONE = "*"
 
 
-class Principal(NamedTuple):
+class Principal(msgspec.Struct, frozen=True):
     """One principal of a statement.
 
     Attributes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,7 +31,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
-class AuditQuery(NamedTuple):
+class AuditQuery(msgspec.Struct, frozen=True):
     """Which lines a search wants: those that fit every member that is set.
 
     Attributes:

@@ -244,8 +244,8 @@ class Call:
             InvalidGrantTokenError: It names none.
         """
         for token in tokens or ():
-            key_id, grant_id = grant.parse_grant_token(token)
-            if grant_id not in self.records.grants(key_id) or not self.is_there(key_id):
+            named = grant.parse_grant_token(token)
+            if named.grant_id not in self.records.grants(named.key_id) or not self.is_there(named.key_id):
                 raise errors.InvalidGrantTokenError
 
     def kek(self, key: KeyGroup) -> bytes:
@@ -318,7 +318,7 @@ class Change(Call):
         """Write the record of `key` with some members replaced; returns the key as it is then."""
         record = msgspec.structs.replace(key.record, **members)
         self.draft.put("key", record.key_id, record)
-        return key._replace(record=record)
+        return msgspec.structs.replace(key, record=record)
 
     def roots(self) -> tuple[RootKey, ...]:
         """The public keys of every root: each gets a share of every key."""

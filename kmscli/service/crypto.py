@@ -5,8 +5,9 @@ InvalidCiphertextException: an attacker who asks learns nothing from the answer.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from kmscli import errors
@@ -33,7 +34,7 @@ from kmscli.service.validate import missing
 from kmscli.vault.records import KeyGroup
 
 
-class Opened(NamedTuple):
+class Opened(msgspec.Struct, frozen=True):
     """A ciphertext, opened: the key that made it, what was in it, and the material (symmetric keys) by its id."""
 
     key: KeyGroup
@@ -41,7 +42,7 @@ class Opened(NamedTuple):
     material_id: str | None
 
 
-class Sealed(NamedTuple):
+class Sealed(msgspec.Struct, frozen=True):
     """A ciphertext, and the material that made it (symmetric keys) by its id."""
 
     ciphertext: bytes
@@ -99,7 +100,7 @@ def _refuse_context(encryption_context: dict[str, str] | None) -> None:
         )
 
 
-class Source(NamedTuple):
+class Source(msgspec.Struct, frozen=True):
     """A ciphertext and what the request says of it.
 
     Attributes:

@@ -1,7 +1,8 @@
 """GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from kmscli import errors
@@ -91,7 +92,7 @@ def generate_data_key_without_plaintext(
     )
 
 
-class _Made(NamedTuple):
+class _Made(msgspec.Struct, frozen=True):
     key: KeyGroup
     plaintext: bytes
     sealed: Sealed

@@ -5,7 +5,7 @@ ciphertext, data keys and random bytes are all members of type bytes; names, con
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ SOURCE_IP = "local"
 USER_AGENT = f"kms/{__version__}"
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """What came of an operation.
 
     Attributes:

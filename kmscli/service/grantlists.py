@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from kmscli import errors
@@ -112,7 +113,7 @@ class ListRetirableGrantsResponse(_ListResponse, frozen=True, kw_only=True):
     """One page of the grants that a principal may retire."""
 
 
-class _Place(NamedTuple):
+class _Place(msgspec.Struct, frozen=True):
     """Where a grant stands in the tree: its group, and its id in that group."""
 
     group: str

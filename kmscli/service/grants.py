@@ -215,10 +215,10 @@ def retire_grant(change: Change, request: RetireGrantRequest) -> RetireGrantResp
             hint="give --grant-token, or --key-id and --grant-id",
         )
     if request.grant_token is not None:
-        key_id, grant_id = grant.parse_grant_token(request.grant_token)
-        if grant_id not in change.records.grants(key_id):
+        named = grant.parse_grant_token(request.grant_token)
+        if named.grant_id not in change.records.grants(named.key_id):
             raise errors.InvalidGrantTokenError
-        _end(change, key_id, grant_id, dry_run=request.dry_run)
+        _end(change, named.key_id, named.grant_id, dry_run=request.dry_run)
     elif request.key_id is not None and request.grant_id is not None:
         _end(change, request.key_id, request.grant_id, dry_run=request.dry_run)
     return RetireGrantResponse()

@@ -1,7 +1,8 @@
 """GenerateDataKeyPair, GenerateDataKeyPairWithoutPlaintext."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from kmscli import errors
@@ -114,7 +115,7 @@ def generate_data_key_pair_without_plaintext(
     )
 
 
-class _Made(NamedTuple):
+class _Made(msgspec.Struct, frozen=True):
     key: KeyGroup
     pair: Pair
     sealed: Sealed

@@ -7,7 +7,7 @@ every other when the struct is read, so that a new type cannot slip through unch
 import types
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -16,7 +16,7 @@ Kind = Literal["string", "integer", "boolean", "blob", "enum", "timestamp", "lis
 _SCALARS: dict[object, Kind] = {str: "string", int: "integer", bool: "boolean", bytes: "blob", datetime: "timestamp"}
 
 
-class Shape(NamedTuple):
+class Shape(msgspec.Struct, frozen=True):
     """A type with its bounds.
 
     Attributes:
@@ -42,7 +42,7 @@ class Shape(NamedTuple):
     struct: type[msgspec.Struct] | None = None
 
 
-class Member(NamedTuple):
+class Member(msgspec.Struct, frozen=True):
     """One member of a structure.
 
     Attributes:
@@ -107,11 +107,11 @@ def _shape(hint: Any) -> Shape:  # noqa: ANN401 - annotations have no common typ
         maximum=_last(metas, "le"),
     )
     if bounded.kind == "enum":
-        return bounded._replace(choices=get_args(bare))
+        return msgspec.structs.replace(bounded, choices=get_args(bare))
     if bounded.kind == "structure":
-        return bounded._replace(struct=bare)
+        return msgspec.structs.replace(bounded, struct=bare)
     if bounded.kind in {"list", "map"}:
-        return bounded._replace(item=_shape(get_args(bare)[-1]))
+        return msgspec.structs.replace(bounded, item=_shape(get_args(bare)[-1]))
     return bounded
 
 

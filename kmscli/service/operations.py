@@ -5,7 +5,9 @@ Nothing is imported until a row is loaded, so that help and completion stay chea
 
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from kmscli.service.shapes import Request, Response
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True):
     """One operation, unloaded.
 
     Attributes:
@@ -31,7 +33,7 @@ class Row(NamedTuple):
     pages: str = ""
 
 
-class Operation(NamedTuple):
+class Operation(msgspec.Struct, frozen=True):
     """One operation, loaded.
 
     Attributes:

@@ -6,7 +6,9 @@ that was made up starts elsewhere in that list and shows no more than the list d
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
+
+import msgspec
 
 from kmscli import errors
 from kmscli.formats.tree import bucket_of
@@ -14,7 +16,7 @@ from kmscli.formats.tree import bucket_of
 T = TypeVar("T")
 
 
-class Page(NamedTuple, Generic[T]):
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page: the items in it, and the marker of the next, if there is one."""
 
     items: list[T]

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.crypto import kdf
@@ -20,14 +21,17 @@ from kmscli.vault.journal import behind_its_log
 from kmscli.vault.secrets import Secret
 from kmscli.vault.snapshot import Snapshot
 
+FIRST_PRINCIPAL = "admin"
+"""Who makes a vault, unless another name is given."""
 
-class InitRequest(NamedTuple):
+
+class InitRequest(msgspec.Struct, frozen=True):
     """What `kms init` was asked for; `secret` is the first slot's, or None when `keyfile` names one to make."""
 
     folder: Path
     secret: Secret | None
     keyfile: Path | None
-    principal: str = "admin"
+    principal: str = FIRST_PRINCIPAL
     region: str = ids.DEFAULT_REGION
     account: str = ids.DEFAULT_ACCOUNT
     kdf_memory_mib: int = kdf.DEFAULT_MEMORY_MIB

@@ -3,12 +3,13 @@
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 
 
-class VaultPaths(NamedTuple):
+class VaultPaths(msgspec.Struct, frozen=True):
     """The files of one vault (docs/spec/vault.md, "Files")."""
 
     folder: Path

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from kmscli import errors
 from kmscli.storage.files import PRIVATE, READ_ONLY_HINT, check_private, io_errors, replace_locked, write_all
 
@@ -23,7 +25,7 @@ _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _UNNOTED = ".unnoted"
 
 
-class Ending(NamedTuple):
+class Ending(msgspec.Struct, frozen=True):
     """The end of the newest segment.
 
     Attributes:

@@ -14,7 +14,9 @@ from datetime import datetime
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from kmscli import errors
 from kmscli.audit import roots
@@ -38,7 +40,7 @@ from kmscli.vault.secrets import Secret
 _WAIT_SECONDS = 30
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True):
     """What `kms init` was asked for.
 
     Attributes:
@@ -58,7 +60,7 @@ class Plan(NamedTuple):
     label: str
 
 
-class Made(NamedTuple):
+class Made(msgspec.Struct, frozen=True):
     """What init made."""
 
     vault_id: str
@@ -240,9 +242,12 @@ def _fill(
 def _first_records(draft: Draft, plan: Plan, root_set: RootSet, who: identity.Identity, *, vault_secret: bytes) -> None:
     (root,) = root_set.roots
     vault_id = root_set.vault_id
-    account, region = plan.place
     vault = VaultRecord(
-        vault_id=vault_id, account=account, region=region, created=draft.now, kdf_memory_mib=plan.kdf_memory_mib
+        vault_id=vault_id,
+        account=plan.place.account,
+        region=plan.place.region,
+        created=draft.now,
+        kdf_memory_mib=plan.kdf_memory_mib,
     )
     principal = PrincipalRecord(
         name=plan.principal,

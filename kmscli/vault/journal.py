@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -31,14 +31,14 @@ EVENT_VERSION = "1.11"
 """Of CloudTrail's record format, which a line follows."""
 
 
-class Actor(NamedTuple):
+class Actor(msgspec.Struct, frozen=True):
     """Who signs: the principal's name and keys."""
 
     principal: str
     identity: identity.Identity
 
 
-class State(NamedTuple):
+class State(msgspec.Struct, frozen=True):
     """The state of a vault that a line tells of: `root` is its trunk digest, 64 hex digits."""
 
     vault_id: str
@@ -46,7 +46,7 @@ class State(NamedTuple):
     root: str
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a line goes: after which one, and whether it begins a segment (its number and the chain of roots)."""
 
     seq: int

@@ -4,7 +4,6 @@ Implements docs/spec/vault.md, "Pin". Read before a state is read, written under
 is no secret and no proof for others.
 """
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ import msgspec
 from kmscli import errors
 from kmscli.audit.log import AuditLog, Tail
 from kmscli.formats import auditline, record
+from kmscli.formats.wire import sha256
 from kmscli.model import limits
 from kmscli.storage import files
 from kmscli.vault.snapshot import Snapshot
@@ -44,7 +44,7 @@ def of(snapshot: Snapshot, tail: Tail) -> Pin:
     return Pin(
         fingerprint=snapshot.fingerprint.hex(),
         generation=snapshot.head.generation,
-        head=sha256(snapshot.head_body).hexdigest(),
+        head=sha256(snapshot.head_body).hex(),
         seq=tail.seq,
         line=tail.digest,
         segment=tail.ending.segment,
@@ -82,7 +82,7 @@ def check_state(pin: Pin, path: Path, snapshot: Snapshot) -> None:
     found = snapshot.head.generation
     if found < pin.generation:
         raise errors.RollbackError(what=f"generation {found}, and {pin.generation} was seen before", pin=path)
-    if found == pin.generation and sha256(snapshot.head_body).hexdigest() != pin.head:
+    if found == pin.generation and sha256(snapshot.head_body).hex() != pin.head:
         raise errors.RollbackError(what=f"its generation {found} is not the one seen before", pin=path)
 
 

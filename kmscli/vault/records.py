@@ -6,7 +6,7 @@ An absent group is proved absent by its bucket. Nothing here changes anything.
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -37,7 +37,7 @@ class NotInMemoryError(Exception):
     """Something was asked for that has not been read yet; whoever asked reads the vault and asks again."""
 
 
-class KeyGroup(NamedTuple):
+class KeyGroup(msgspec.Struct, frozen=True):
     """A key with its versions (by number) and shares (by principal).
 
     Attributes:

@@ -8,7 +8,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from kmscli import errors
 from kmscli.formats import auditline
@@ -35,7 +37,7 @@ _GROUPS_MAX = 4096
 """Groups of records, and things unsealed, that a session holds in memory."""
 
 
-class Evaluated(NamedTuple, Generic[T_co]):
+class Evaluated(msgspec.Struct, Generic[T_co], frozen=True):
     """What a use of keys comes to.
 
     Attributes:

@@ -7,7 +7,8 @@ sealed to the slot's public key so that it can be renewed without the secret.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.crypto import identity, kdf, seal
@@ -17,7 +18,7 @@ from kmscli.formats.wire import label
 from kmscli.vault.secrets import Secret
 
 
-class Opened(NamedTuple):
+class Opened(msgspec.Struct, frozen=True):
     """What a slot gave."""
 
     identity: identity.Identity
@@ -25,7 +26,7 @@ class Opened(NamedTuple):
     fingerprint: bytes
 
 
-class _Keys(NamedTuple):
+class _Keys(msgspec.Struct, frozen=True):
     """The two keys that a slot's secret gives."""
 
     anchor: bytes
@@ -63,7 +64,7 @@ def make(
         label=name,
         kind=secret.kind,
         created=now,
-        kdf=Kdf(**cost._asdict()) if cost else None,
+        kdf=Kdf(**msgspec.structs.asdict(cost)) if cost else None,
         salt=salt,
         public=keys.sealing.public,
         anchor=seal.seal(keys.anchor, anchor, context=slots.anchor_context(slot_id, principal)),

@@ -6,7 +6,8 @@ still there.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from kmscli import errors
 from kmscli.audit.verify import Report, Verifier
@@ -23,7 +24,7 @@ from kmscli.vault.pin import Pin
 from kmscli.vault.snapshot import Snapshot
 
 
-class Witness(NamedTuple):
+class Witness(msgspec.Struct, frozen=True):
     """Vault and log at one moment at which nobody was writing.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from kmscli import errors
@@ -34,30 +35,33 @@ def test_every_page_is_fetched_in_the_largest_pieces() -> None:
 
 def test_a_limit_of_items_ends_with_a_token_to_go_on() -> None:
     server = Server()
-    assert all_pages(server, "Keys", 4, NOTHING._replace(max_items=6)) == {"Keys": ITEMS[:6], "NextToken": "6"}
+    assert all_pages(server, "Keys", 4, msgspec.structs.replace(NOTHING, max_items=6)) == {
+        "Keys": ITEMS[:6],
+        "NextToken": "6",
+    }
     assert [asked["Limit"] for asked in server.asked] == [4, 2]
-    assert all_pages(Server(), "Keys", 4, NOTHING._replace(starting_token="6")) == {"Keys": ITEMS[6:]}
+    assert all_pages(Server(), "Keys", 4, msgspec.structs.replace(NOTHING, starting_token="6")) == {"Keys": ITEMS[6:]}
 
 
 def test_a_limit_that_fits_gives_no_token() -> None:
-    assert all_pages(Server(), "Keys", 4, NOTHING._replace(max_items=10)) == {"Keys": ITEMS}
+    assert all_pages(Server(), "Keys", 4, msgspec.structs.replace(NOTHING, max_items=10)) == {"Keys": ITEMS}
 
 
 def test_the_size_of_a_page_may_be_chosen() -> None:
     server = Server()
-    assert all_pages(server, "Keys", 4, NOTHING._replace(page_size=3, max_items=5))["Keys"] == ITEMS[:5]
+    assert all_pages(server, "Keys", 4, msgspec.structs.replace(NOTHING, page_size=3, max_items=5))["Keys"] == ITEMS[:5]
     assert [asked["Limit"] for asked in server.asked] == [3, 2]
 
 
 @pytest.mark.parametrize("members", [{"Limit": 1}, {"Marker": "x"}])
 def test_members_of_one_page_ask_for_one(members: dict[str, Any]) -> None:
     assert one_page(NOTHING, members)
-    assert one_page(NOTHING._replace(plain=True), {})
+    assert one_page(msgspec.structs.replace(NOTHING, plain=True), {})
     assert not one_page(NOTHING, {"KeyId": "x"})
 
 
 def test_both_ways_at_once_are_refused() -> None:
     with pytest.raises(errors.UsageError):
-        one_page(NOTHING._replace(max_items=1), {"Limit": 1})
+        one_page(msgspec.structs.replace(NOTHING, max_items=1), {"Limit": 1})
     with pytest.raises(errors.UsageError):
-        one_page(NOTHING._replace(page_size=1, plain=True), {})
+        one_page(msgspec.structs.replace(NOTHING, page_size=1, plain=True), {})

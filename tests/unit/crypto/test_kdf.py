@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from argon2.low_level import Type, hash_secret_raw
 
@@ -55,7 +56,12 @@ def test_passphrase_salt_and_cost_all_count() -> None:
         kdf.stretch(passphrase, salt=salt, cost=cost)
         for passphrase in (b"", b"a", b"A")
         for salt in (SALT, SALT[::-1])
-        for cost in (SMALLEST, SMALLEST._replace(passes=2), SMALLEST._replace(lanes=2), Cost(9 * 1024, 1, 1))
+        for cost in (
+            SMALLEST,
+            msgspec.structs.replace(SMALLEST, passes=2),
+            msgspec.structs.replace(SMALLEST, lanes=2),
+            Cost(9 * 1024, 1, 1),
+        )
     }
     assert len(made) == 3 * 2 * 4
     assert {len(key) for key in made} == {kdf.SECRET_BYTES}

@@ -21,7 +21,7 @@ def test_a_header_is_laid_out_as_specified() -> None:
 @pytest.mark.parametrize("version", [0, 1, 2**32 - 1])
 def test_a_blob_names_what_made_it(key_id: str, version: int) -> None:
     header = blob.header(key_id, version)
-    assert blob.parse(header + SEALED) == (key_id, version, header, SEALED)
+    assert blob.parse(header + SEALED) == blob.Blob(key_id, version, header, SEALED)
 
 
 @pytest.mark.parametrize("length", [0, 1, 4, 5, 25, 26, 97, blob.OVERHEAD])

@@ -58,7 +58,7 @@ def test_a_number_is_the_one_of_aws(ours: int, shape: str, bound: str) -> None:
 
 
 def test_numbers_outside_the_model_are_those_of_the_quotas_page() -> None:
-    assert limits.PROFILES["aws"] == (100_000, 50, 50, 50_000, 25)
+    assert limits.PROFILES["aws"] == limits.AccountLimits(100_000, 50, 50, 50_000, 25)
     assert limits.POLICY_BYTES_MAX == 32_768
     assert (limits.GRANT_CONTEXT_PAIRS, limits.GRANT_CONTEXT_VALUE_MAX) == (8, 384)
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kmscli import errors
@@ -434,7 +435,7 @@ def alice(home: Home, *key_ids: str) -> Context:
         draft.event = events.event(
             "CreatePrincipal", "admin", draft.place, home.rng, read_only=False, outcome=events.Outcome()
         )
-    return Context(Session(home.open(), "alice", session.opened._replace(identity=identity)))
+    return Context(Session(home.open(), "alice", msgspec.structs.replace(session.opened, identity=identity)))
 
 
 def _refused(context: Context, name: str, **members: Any) -> errors.KmsError:

@@ -24,12 +24,13 @@ def test_a_list_without_a_place_in_the_tree_begins_at_its_first_name() -> None:
 
 
 def test_a_page_that_holds_all_has_no_marker() -> None:
-    assert pages.page("ListKeys", ["key/a", "key/b"], 2) == (["key/a", "key/b"], None)
-    assert pages.page("ListKeys", [], 2) == ([], None)
+    assert pages.page("ListKeys", ["key/a", "key/b"], 2) == pages.Page(["key/a", "key/b"], None)
+    assert pages.page("ListKeys", [], 2) == pages.Page([], None)
 
 
 def test_a_marker_names_the_last_item_given() -> None:
-    names, following = pages.page("ListKeys", iter(["key/a", "key/b", "key/c"]), 2)
+    found = pages.page("ListKeys", iter(["key/a", "key/b", "key/c"]), 2)
+    names, following = found.items, found.next_marker
     assert names == ["key/a", "key/b"]
     assert pages.place_after("ListKeys", following) == (bucket_of("key/b"), "key/b")
 
