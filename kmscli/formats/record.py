@@ -76,15 +76,42 @@ class VaultSecretRecord(Record, frozen=True, kw_only=True):
 
 
 class PrincipalRecord(Record, frozen=True, kw_only=True):
-    """Somebody who can act in the vault, with the public keys of the identity in force."""
+    """Somebody who can act in the vault, with the public keys of the identity in force.
+
+    Attributes:
+        root: Whether he may change records; then he is in the set of roots too.
+        state: Who is disabled can do nothing, and holds no share.
+        tags: (key, value) pairs in the order of their keys.
+    """
 
     name: str
-    kind: Literal["user"]
+    kind: Literal["user", "role"]
     root: bool
-    state: Literal["enabled"]
+    state: Literal["enabled", "disabled"]
     created: datetime
     sign: bytes
     seal: bytes
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class IdentityPolicyRecord(Record, frozen=True, kw_only=True):
+    """A policy that is attached to a principal, as its author wrote it."""
+
+    principal: str
+    name: str
+    document: str
+
+
+class SharingRecord(Record, frozen=True, kw_only=True):
+    """There while shares of keys still have to follow a change of what a principal may use.
+
+    Attributes:
+        bucket: How far the walk over the keys has come: the bucket and name of the group that was done last.
+    """
+
+    principal: str
+    bucket: int
+    group: str
 
 
 class AliasRecord(Record, frozen=True, kw_only=True):
@@ -108,6 +135,7 @@ class KeyRecord(Record, frozen=True, kw_only=True):
         tags: (key, value) pairs in the order of their keys.
         deletion_date: When the waiting for its end is over; `deletion_window` are the days that were chosen.
         rotation_period: Days between automatic rotations, None without them; `next_rotation` is when one is due.
+        grant_end: When the first of its grants expires, None if none does.
     """
 
     key_id: str
@@ -126,6 +154,7 @@ class KeyRecord(Record, frozen=True, kw_only=True):
     deletion_window: int | None = None
     rotation_period: int | None = None
     next_rotation: datetime | None = None
+    grant_end: datetime | None = None
 
 
 Rotation = Literal["ON_DEMAND", "AUTOMATIC"]
@@ -173,6 +202,7 @@ class GrantRecord(Record, frozen=True, kw_only=True):
         retiring: ARN of who may retire it, "" for nobody in particular.
         name: Name of the request, which makes a repetition give the same grant.
         context_equals: EncryptionContextEquals; `context_subset` is EncryptionContextSubset.
+        expires: From when on it allows nothing; None = never.
     """
 
     key_id: str
@@ -184,6 +214,7 @@ class GrantRecord(Record, frozen=True, kw_only=True):
     name: str = ""
     context_equals: dict[str, str] | None = None
     context_subset: dict[str, str] | None = None
+    expires: datetime | None = None
 
 
 class ShareRecord(Record, frozen=True, kw_only=True):
@@ -198,11 +229,13 @@ class ShareRecord(Record, frozen=True, kw_only=True):
 KINDS: dict[str, type[Record]] = {
     "alias": AliasRecord,
     "grant": GrantRecord,
+    "identity-policy": IdentityPolicyRecord,
     "key": KeyRecord,
     "policy": PolicyRecord,
     "principal": PrincipalRecord,
     "roots": RootSet,
     "share": ShareRecord,
+    "sharing": SharingRecord,
     "vault": VaultRecord,
     "vault-secret": VaultSecretRecord,
     "version": VersionRecord,
@@ -239,8 +272,8 @@ def group_of(kind: str, record_id: str) -> str:
     if kind == "grant":
         # A group of its own: whoever only uses the key does not pay for its thousands of grants.
         return "grants/" + record_id.partition("/")[0]
-    if kind == "principal":
-        return "principal/" + record_id
+    if kind in ("principal", "identity-policy"):
+        return "principal/" + record_id.partition("/")[0]
     return record_id if kind == "alias" else "vault"
 
 

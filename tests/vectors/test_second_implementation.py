@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from kmscli import errors
 from kmscli.crypto import identity, kdf, registry
 from kmscli.crypto.identity import Identity, SealingKey
+from kmscli.crypto.keypair import Pair
 from kmscli.formats import importtoken, keyfile
 from kmscli.formats.wire import label
 from kmscli.vault import shares
@@ -96,10 +97,10 @@ def test_both_bind_an_import_token_to_the_same_context() -> None:
 def test_both_encode_the_same_key_on_a_curve(key_spec: str, size: int) -> None:
     theirs = pairs.curve(key_spec, int.from_bytes(os.urandom(size), "big"))
     for other in (theirs.private, *theirs.others.values()):
-        assert registry.read_private(key_spec, other) == (theirs.private, theirs.public)
+        assert registry.read_private(key_spec, other) == Pair(theirs.private, theirs.public)
 
 
 @pytest.mark.parametrize(("key_spec", "size"), [("ML_DSA_65", 32), ("ML_KEM_768", 64)])
 def test_both_encode_the_same_key_of_a_seed(key_spec: str, size: int) -> None:
     theirs = pairs.lattice(key_spec, os.urandom(size))
-    assert registry.read_private(key_spec, theirs.private) == (theirs.private, theirs.public)
+    assert registry.read_private(key_spec, theirs.private) == Pair(theirs.private, theirs.public)
