@@ -94,6 +94,12 @@ class PrincipalRecord(Record, frozen=True, kw_only=True):
     tags: tuple[tuple[str, str], ...] = ()
 
 
+class RosterRecord(Record, frozen=True, kw_only=True):
+    """Who there is: the names of all principals, in order, so that nobody has to look for them among the keys."""
+
+    principals: tuple[str, ...]
+
+
 class IdentityPolicyRecord(Record, frozen=True, kw_only=True):
     """A policy that is attached to a principal, as its author wrote it."""
 
@@ -234,6 +240,7 @@ KINDS: dict[str, type[Record]] = {
     "policy": PolicyRecord,
     "principal": PrincipalRecord,
     "roots": RootSet,
+    "roster": RosterRecord,
     "share": ShareRecord,
     "sharing": SharingRecord,
     "vault": VaultRecord,

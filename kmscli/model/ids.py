@@ -77,8 +77,13 @@ def alias_arn(place: Place, alias: str) -> str:
 
 
 def user_arn(place: Place, name: str) -> str:
-    """The ARN of a user principal."""
-    return f"arn:aws:iam::{place.account}:user/{name}"
+    """The ARN of a user."""
+    return principal_arn(place, "user", name)
+
+
+def principal_arn(place: Place, kind: str, name: str) -> str:
+    """The ARN of a principal; `kind` is user or role."""
+    return f"arn:aws:iam::{place.account}:{kind}/{name}"
 
 
 def parse_key_ref(text: str, place: Place) -> KeyRef:

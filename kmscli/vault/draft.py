@@ -12,7 +12,7 @@ from kmscli.crypto.identity import Identity
 from kmscli.formats import record, tree
 from kmscli.formats.auditline import RecordChange
 from kmscli.formats.head import Head
-from kmscli.formats.record import Record
+from kmscli.formats.record import Record, RosterRecord
 from kmscli.storage.sqlite import Row, Store
 from kmscli.vault.records import Records
 from kmscli.vault.snapshot import sign_head
@@ -50,11 +50,14 @@ class Draft(Records):
         encoded = record.encode(body)
         row = Row(kind, record_id, encoded, record.record_digest(kind, record_id, encoded))
         group = self.group(name)
-        self.keys += kind == "key" and (kind, record_id) not in group
+        is_new = (kind, record_id) not in group
+        self.keys += kind == "key" and is_new
         self._changes.note(group.get((kind, record_id)), row)
         group[kind, record_id] = row
         self._decoded.pop(name, None)
         self._store.put(name, row)
+        if kind == "principal" and is_new:
+            self._put_roster({*self.roster, record_id})
 
     def delete(self, kind: str, record_id: str) -> None:
         """Delete a record.
@@ -70,6 +73,11 @@ class Draft(Records):
         self.keys -= kind == "key"
         self._changes.note(old, None)
         self._store.delete(name, kind, record_id)
+        if kind == "principal":
+            self._put_roster({*self.roster} - {record_id})
+
+    def _put_roster(self, names: set[str]) -> None:
+        self.put("roster", "", RosterRecord(principals=tuple(sorted(names))))
 
     def seal(self) -> tuple[str, tuple[RecordChange, ...]]:
         """Bring the tree up to date.

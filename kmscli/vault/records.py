@@ -15,15 +15,17 @@ from kmscli.formats import record, tree
 from kmscli.formats.record import (
     AliasRecord,
     GrantRecord,
+    IdentityPolicyRecord,
     KeyRecord,
     PolicyRecord,
     PrincipalRecord,
+    RosterRecord,
     ShareRecord,
     VaultRecord,
     VaultSecretRecord,
     VersionRecord,
 )
-from kmscli.model.ids import ALIAS_PREFIX, Place, key_arn
+from kmscli.model.ids import ALIAS_PREFIX, Place, key_arn, principal_arn
 
 if TYPE_CHECKING:
     # Help reads the types of operations, and pays for no database.
@@ -57,6 +59,19 @@ class KeyGroup(msgspec.Struct, frozen=True):
         return self.versions.get(self.record.current)
 
 
+class Member(msgspec.Struct, frozen=True):
+    """A principal with its identity policies.
+
+    Attributes:
+        arn: Its ARN.
+        policies: Name -> document as it was written.
+    """
+
+    arn: str
+    record: PrincipalRecord
+    policies: dict[str, str]
+
+
 class Records:
     """The records below one trunk digest; use within `Store.snapshot()` or a change."""
 
@@ -67,7 +82,7 @@ class Records:
         self._nodes: dict[int, bytes] = {}
         self._buckets: dict[int, dict[str, bytes]] = {}
         self._groups: dict[str, dict[tuple[str, str], Row]] = {}
-        self._decoded: dict[str, KeyGroup | AliasRecord | None] = {}
+        self._decoded: dict[str, KeyGroup | AliasRecord | Member | dict[str, GrantRecord] | None] = {}
 
     @property
     def _store(self) -> "Store":
@@ -178,9 +193,12 @@ class Records:
 
     def grants(self, key_id: str) -> dict[str, GrantRecord]:
         """The grants on a key, by their ids."""
-        rows = self.group(f"grants/{key_id}").values()
-        found = [record.decode(row.body, GrantRecord) for row in rows]
-        return {grant.grant_id: grant for grant in found}
+        name = f"grants/{key_id}"
+        if name not in self._decoded:
+            found = [record.decode(row.body, GrantRecord) for row in self.group(name).values()]
+            self._decoded[name] = {grant.grant_id: grant for grant in found}
+        grants = self._decoded[name]
+        return grants if isinstance(grants, dict) else {}
 
     def alias(self, name: str) -> AliasRecord | None:
         """An alias (`name` with its prefix), or None."""
@@ -196,6 +214,30 @@ class Records:
         """A principal, or None."""
         group = f"principal/{name}"
         return self.one(group, "principal", name, PrincipalRecord) if self.group(group) else None
+
+    @property
+    def roster(self) -> tuple[str, ...]:
+        """The names of all principals, in order."""
+        found = self.group("vault").get(("roster", ""))
+        return () if found is None else record.decode(found.body, RosterRecord).principals
+
+    def member(self, name: str) -> Member | None:
+        """A principal with its policies, or None."""
+        group = f"principal/{name}"
+        if group not in self._decoded:
+            self._decoded[group] = self._member(name)
+        found = self._decoded[group]
+        return found if isinstance(found, Member) else None
+
+    def _member(self, name: str) -> Member | None:
+        found = self.principal(name)
+        if found is None:
+            return None
+        rows = [row for row in self.group(f"principal/{name}").values() if row.kind == "identity-policy"]
+        policies = [record.decode(row.body, IdentityPolicyRecord) for row in rows]
+        return Member(
+            principal_arn(self.place, found.kind, name), found, {each.name: each.document for each in policies}
+        )
 
     def vault_secret(self, principal: str) -> VaultSecretRecord:
         """The vault's secret as sealed to one root."""
