@@ -198,6 +198,15 @@ class UnsafeFileError(KmsError):
     text = "{path}: {problem}"
 
 
+class JoinRequestError(KmsError):
+    """A request to join, or for a new identity, that cannot be granted."""
+
+    code = "InvalidRequest"
+    exit_code = 2
+    text = "{path}: {problem}"
+    advice = "`kms principal request` makes a new one"
+
+
 class InvalidKeyfileError(KmsError):
     """A file that is not a whole keyfile."""
 
@@ -205,6 +214,14 @@ class InvalidKeyfileError(KmsError):
     exit_code = 2
     text = "{path}: not a keyfile ({problem})"
     advice = "a keyfile is one line that starts with `kms-keyfile-1`; it may have been cut or edited"
+
+
+class InvalidShareError(InvalidKeyfileError):
+    """A file that is not the whole share of a custodian."""
+
+    code = "InvalidShare"
+    text = "{path}: not the share of a custodian ({problem})"
+    advice = "a share is one line that starts with `kms-share-1`; several keyfiles are taken only if each is one"
 
 
 # -- asking (3, 10-14) -------------------------------------------------------------------------------------------------
@@ -246,6 +263,13 @@ class WrongSecretError(KmsError):
     http_status = 403
     text = "wrong {kind} for principal {principal}"
     advice = "`kms slot list` shows the slots of this vault"
+
+
+class WrongShareError(WrongSecretError):
+    """The share of a custodian that does not fit, with its name."""
+
+    text = "{path}: the share of {custodian} {problem}"
+    advice = "`kms slot list` shows the custodians of a slot"
 
 
 class LockedError(KmsError):
@@ -332,6 +356,15 @@ class PrincipalNotFoundError(KmsError):
     advice = "`kms slot list` shows who has slots here; choose with --principal or KMS_PRINCIPAL"
 
 
+class EntityNotFoundError(KmsError):
+    """No such principal, or no such policy of one."""
+
+    code = "NoSuchEntity"
+    exit_code = 20
+    text = "{what} cannot be found."
+    advice = "`kms principal list` shows the principals of this vault, `kms principal show NAME` the policies of one"
+
+
 class SlotNotFoundError(KmsError):
     """No such slot."""
 
@@ -348,6 +381,15 @@ class AlreadyExistsError(KmsError):
     exit_code = 21
     text = "An alias with the name {arn} already exists"
     advice = "point it at another key with `kms update-alias`"
+
+
+class EntityExistsError(KmsError):
+    """The name of a principal is taken; users and roles share one space of names."""
+
+    code = "EntityAlreadyExists"
+    exit_code = 21
+    text = "{what} already exists."
+    advice = "choose another name: users and roles share one space of names"
 
 
 class VaultExistsError(KmsError):
@@ -439,7 +481,25 @@ class AccessDeniedError(KmsError):
 
     code = "AccessDeniedException"
     exit_code = 30
-    text = "User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
+    text = "User: {principal} is not authorized to perform: {action} on resource: {resource} {denial}"
+
+
+class PrincipalDisabledError(KmsError):
+    """Who acts is disabled: nobody believes a line of his any more, so there is none."""
+
+    code = "AccessDeniedException"
+    exit_code = 30
+    audited = False
+    text = "{principal} is disabled"
+    advice = "a root of the vault enables it again with `kms principal enable`"
+
+
+class RootPrincipalError(KmsError):
+    """A root, who cannot be taken away like others."""
+
+    code = "UnmodifiableEntity"
+    exit_code = 30
+    text = "{name} is a root of the vault: a root can neither be disabled nor deleted"
 
 
 class UnknownCiphertextKeyError(KmsError):
@@ -455,6 +515,14 @@ class LimitExceededError(KmsError):
     """A quota is reached."""
 
     code = "LimitExceededException"
+    exit_code = 31
+    text = "{problem}"
+
+
+class EntityLimitError(KmsError):
+    """A quota of principals or of their policies is reached."""
+
+    code = "LimitExceeded"
     exit_code = 31
     text = "{problem}"
 

@@ -20,6 +20,7 @@ from kmscli.model.statement import ALLOW, CURRENT_VERSION, EVERYONE, Policy, Pri
 
 NOBODY, ACCOUNT, ITSELF = 0, 1, 2
 """How a statement means a principal: not at all, by its account alone, or by itself."""
+_TIMES = ("aws:currenttime", "aws:epochtime")
 _TEXTS = 128
 _ACTIONS = 128
 
@@ -166,6 +167,7 @@ class Rule:
         parts = [patterns.read(text, variables=current, wildcards=True) for text in given.resource.values]
         self.resources = Texts(parts, Make("StringLike"))
         self.checks = [Check(one, current=current) for one in given.conditions]
+        self.plain = not self.checks and not self.resources.open
 
     def relation(self, one: Who, resource: str, context: Context) -> int:
         """How it means the principal, if it means the resource too; else NOBODY."""
@@ -181,10 +183,17 @@ class Rule:
 
 
 class About(msgspec.Struct, frozen=True):
-    """The statements of a policy that mean one action, each in the order of the policy."""
+    """The statements of a policy that mean one action, each in the order of the policy.
+
+    Attributes:
+        plain: Whether none of them asks for anything of a request beside principal, action and resource.
+        timed: Whether one of them asks for the time.
+    """
 
     denying: tuple[Rule, ...]
     allowing: tuple[Rule, ...]
+    plain: bool
+    timed: bool
 
 
 class Document:
@@ -204,7 +213,12 @@ class Document:
                 self._by_action.clear()
             rules = [rule for rule in self.rules if rule.given.covers_action(action)]
             denying = tuple(rule for rule in rules if not rule.allows)
-            found = About(denying, tuple(rule for rule in rules if rule.allows))
+            found = About(
+                denying,
+                tuple(rule for rule in rules if rule.allows),
+                plain=all(rule.plain for rule in rules),
+                timed=any(check.key in _TIMES for rule in rules for check in rule.checks),
+            )
             self._by_action[action] = found
         return found
 

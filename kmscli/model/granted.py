@@ -12,10 +12,9 @@ from functools import lru_cache
 import msgspec
 
 from kmscli.model.compiled import Named, Who
-from kmscli.model.request import Request
+from kmscli.model.request import EQUALS, SUBSET, Request
 from kmscli.model.statement import ALLOW, Principal, Principals
 
-EQUALS, SUBSET = "EncryptionContextEquals", "EncryptionContextSubset"
 CONTEXT_OPERATIONS = frozenset(
     {
         "Encrypt",

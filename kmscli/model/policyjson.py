@@ -4,7 +4,6 @@ Refused: more than the API's length, nesting that no policy has, duplicate names
 Infinity are all None here, for which the grammar has no place. Source: RFC 8259 and RFC 7493 (I-JSON).
 """
 
-import json
 import re
 from collections import Counter
 
@@ -57,6 +56,8 @@ def load(text: str) -> object:
     if len(text) > limits.POLICY_MAX:
         raise fault(f"The policy has more than {limits.POLICY_MAX} characters", "")
     _check_depth(text)
+    import json  # a use of a key that has the default policy reads none
+
     try:
         value: object = json.loads(
             text,

@@ -14,6 +14,8 @@ from kmscli.model.patterns import Context
 
 NO_KEY = "*"
 """The resource of an operation without a key."""
+EQUALS, SUBSET = "EncryptionContextEquals", "EncryptionContextSubset"
+"""The constraints of a grant."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

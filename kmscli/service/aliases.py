@@ -38,6 +38,7 @@ def create_alias(change: Change, request: CreateAliasRequest) -> CreateAliasResp
         KmsError: InvalidAliasNameException, AlreadyExistsException, LimitExceededException, KMSInvalidStateException.
     """
     key = _target(change, request.target_key_id)
+    _decide(change, request.alias_name)
     change.check_state(key)
     attach(change, key, request.alias_name)
     return CreateAliasResponse()
@@ -94,7 +95,13 @@ def _existing(change: Change, name: str) -> AliasRecord:
         hint = None if name.startswith(ids.ALIAS_PREFIX) else f"did you mean {ids.ALIAS_PREFIX}{name}?"
         raise errors.AliasNotFoundError(arn=ids.alias_arn(change.records.place, name), hint=hint)
     change.editable(found.key_id)
+    _decide(change, name)
     return found
+
+
+def _decide(change: Change, name: str) -> None:
+    # A change of an alias needs leave for the key, and beside it leave for the alias, which identity policies give.
+    change.decide_without_key(resource=ids.alias_arn(change.records.place, name))
 
 
 class UpdateAliasRequest(Request, frozen=True, kw_only=True):
@@ -184,7 +191,7 @@ def list_aliases(call: Call, request: ListAliasesRequest) -> ListAliasesResponse
     if request.key_id is None:
         places = call.records.group_names(ids.ALIAS_PREFIX, start)
     else:
-        names = call.find(request.key_id).record.aliases
+        names = call.resolve(request.key_id).record.aliases
         places = iter(sorted(place for name in names if (place := (bucket_of(name), name)) > start))
     page = pages.page("ListAliases", (name for _, name in places), request.limit or limits.ALIASES_PAGE)
     entries = [_entry(call, name) for name in page.items]

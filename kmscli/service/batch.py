@@ -12,7 +12,7 @@ from itertools import islice
 from kmscli import errors
 from kmscli.service import events, operations, validate
 from kmscli.service.context import Call, Context
-from kmscli.service.dispatch import Recorded, settled
+from kmscli.service.dispatch import Recorded, handle, settled
 from kmscli.service.operations import Operation
 from kmscli.service.shapes import Request, Response
 from kmscli.vault.records import Records
@@ -75,5 +75,4 @@ class _Run:
     def _act(self, call: Call) -> Response:
         if isinstance(self._request, errors.KmsError):
             raise self._request
-        answer: Response = self._operation.handler(call, self._request)
-        return answer
+        return handle(self._operation, call, self._request)

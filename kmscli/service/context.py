@@ -4,24 +4,29 @@
 were touched, for the audit line.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from kmscli import errors
-from kmscli.formats.record import RootKey
+from kmscli.formats.record import GrantRecord, RootKey
 from kmscli.model import grant, ids, limits
 from kmscli.model.key import KeyState, next_state
 from kmscli.model.limits import AccountLimits
+from kmscli.model.request import NO_KEY
 from kmscli.model.specs import KEY_SPECS, UNSUPPORTED
 from kmscli.service import lifecycle
+from kmscli.service.facts import Ask
 from kmscli.vault import shares
-from kmscli.vault.records import KeyGroup, Records
+from kmscli.vault.records import KeyGroup, Member, Records
 
 if TYPE_CHECKING:
     # Help loads this module with those of the operations, and pays for nothing that works on a vault.
+    from kmscli.model.decision import Decision
+    from kmscli.service.authority import Verdict
+    from kmscli.service.shapes import Request
     from kmscli.vault.draft import Draft
     from kmscli.vault.session import Session
 
@@ -77,7 +82,9 @@ class Call:
         operation: AWS's name of it.
         records: The state.
         now: The time.
+        request: The request, None for work that nobody asked for.
         touched: ARNs of the keys it named, in order.
+        decisions: What was decided about it, in order.
         until: From then on the keys that were touched may be in another state by themselves; None = never.
     """
 
@@ -88,7 +95,9 @@ class Call:
         self.records = records
         # AWS tells times in whole milliseconds.
         self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self.request: Request | None = None
         self.touched: list[str] = []
+        self.decisions: list[Decision] = []
         self.until: datetime | None = None
 
     @property
@@ -100,22 +109,107 @@ class Call:
         """The ARN of a key by its id."""
         return ids.key_arn(self.records.place, key_id)
 
-    def principal_arn(self) -> str:
-        """The ARN of who acts."""
-        return ids.user_arn(self.records.place, self.context.session.principal)
-
-    def find(self, named: str) -> KeyGroup:
-        """The key that a KeyId member names, whatever its state.
+    @property
+    def member(self) -> Member:
+        """Who acts.
 
         Raises:
-            KmsError: NotFoundException or InvalidArnException, with a hint.
+            PrincipalNotFoundError: The principal was deleted in this state of the vault.
         """
-        ref = ids.parse_key_ref(named, self.records.place)
-        key_id = ref.key_id if ref.alias is None else self._target(ref.alias)
+        name = self.context.session.principal
+        found = self.records.member(name)
+        if found is None:
+            raise errors.PrincipalNotFoundError(principal=name)
+        return found
+
+    def principal_arn(self) -> str:
+        """The ARN of who acts."""
+        return self.member.arn
+
+    def find(self, named: str, ask: Ask | None = None) -> KeyGroup:
+        """The key that a KeyId member names, whatever its state, if the operation on it is allowed.
+
+        Args:
+            named: The KeyId member.
+            ask: What is to be allowed; None = the operation.
+
+        Raises:
+            KmsError: NotFoundException or InvalidArnException, with a hint; AccessDeniedException.
+        """
+        key = self.resolve(named)
+        self.decide(key, ask, alias=self._alias_in(named))
+        return key
+
+    def resolve(self, named: str) -> KeyGroup:
+        """The key that a KeyId member names, without a decision about what is done with it; errors as `find`."""
+        key_id = self.named_id(named)
         key = self.records.key(key_id) if key_id and ids.is_key_id(key_id) else None
         if key is None:
             raise errors.KeyNotFoundError(arn=ids.key_arn(self.records.place, key_id or named))
         return self._touch(key)
+
+    def named_id(self, named: str) -> str | None:
+        """The key id that a KeyId member stands for, whether there is such a key or not; errors as `find`."""
+        ref = ids.parse_key_ref(named, self.records.place)
+        return ref.key_id if ref.alias is None else self._target(ref.alias)
+
+    def _alias_in(self, named: str) -> str | None:
+        if ids.ALIAS_PREFIX not in named:
+            return None
+        return ids.parse_key_ref(named, self.records.place).alias
+
+    def decide(
+        self,
+        key: KeyGroup,
+        ask: Ask | None = None,
+        *,
+        alias: str | None = None,
+        grants: Iterable[GrantRecord] | None = None,
+    ) -> None:
+        """Refuse what no policy and no grant allows who acts, or what one denies.
+
+        Args:
+            key: The key.
+            ask: What is to be allowed; None = the operation.
+            alias: The alias by which the request named the key.
+            grants: Those that may allow it; None = all on the key.
+
+        Raises:
+            AccessDeniedError: In AWS's words, with the reason.
+        """
+        from kmscli.service import authority  # help, which loads this module too, decides about nothing
+
+        asked = ask or Ask(self.operation, self.request)
+        verdict = authority.decide(
+            self.records,
+            self.member,
+            asked,
+            now=self.now,
+            key=key,
+            alias=alias,
+            grants=lambda: self.records.grants(key.record.key_id).values() if grants is None else grants,
+        )
+        self._take(verdict, key.arn)
+
+    def decide_without_key(self, ask: Ask | None = None, resource: str = NO_KEY) -> None:
+        """The same for an operation without a key, or for its part that is about an alias; errors as `decide`."""
+        from kmscli.service import authority
+
+        asked = ask or Ask(self.operation, self.request)
+        self._take(authority.decide(self.records, self.member, asked, now=self.now, resource=resource), resource)
+
+    def _take(self, verdict: "Verdict", resource: str) -> None:
+        decision = verdict.decision
+        self.decisions.append(decision)
+        self._turns_at(verdict.until)
+        if not decision.allowed:
+            raise errors.AccessDeniedError(
+                principal=self.principal_arn(),
+                action=decision.action,
+                resource=resource,
+                denial=decision.denial,
+                hint=f"`kms explain --for {self.context.session.principal} --action {decision.action}` says more",
+            )
 
     def _target(self, alias: str) -> str:
         found = self.records.alias(alias)
@@ -158,20 +252,23 @@ class Call:
         self._turns_at(key.record.deletion_date)
         return True
 
-    def by_ciphertext(self, key_id: str) -> KeyGroup:
-        """The key that a ciphertext names.
+    def by_ciphertext(self, key_id: str, ask: Ask) -> KeyGroup:
+        """The key that a ciphertext names, if `ask` is allowed.
 
         Raises:
             UnknownCiphertextKeyError: It is not in this vault.
+            AccessDeniedError: It may not be used so.
         """
         key = self.records.key(key_id)
         if key is None:
             raise errors.UnknownCiphertextKeyError
         try:
-            return self._touch(key)
+            self._touch(key)
         except errors.KeyNotFoundError:
             # As for a key that never was: an answer does not tell that there was one.
             raise errors.UnknownCiphertextKeyError from None
+        self.decide(key, ask)
+        return key
 
     def check_state(self, key: KeyGroup) -> KeyState:
         """The state in which the operation leaves the key.
@@ -182,18 +279,22 @@ class Call:
         state = lifecycle.state_of(key, self.now)
         return next_state(self.operation, state, arn=key.arn, key_id=key.record.key_id)
 
-    def usable(self, named: str, usage: str, grant_tokens: Sequence[str] | None = None) -> KeyGroup:
+    def usable(
+        self, named: str, usage: str, grant_tokens: Sequence[str] | None = None, ask: Ask | None = None
+    ) -> KeyGroup:
         """The key that a member names, if its state and its usage let the operation use it now.
 
         Args:
             named: The KeyId member.
             usage: The KeyUsage that the operation needs.
             grant_tokens: The GrantTokens member.
+            ask: What is to be allowed; None = the operation.
 
         Raises:
-            KmsError: NotFoundException, InvalidGrantTokenException, the key's state, InvalidKeyUsageException.
+            KmsError: NotFoundException, AccessDeniedException, InvalidGrantTokenException, the key's state,
+                InvalidKeyUsageException.
         """
-        key = self.find(named)
+        key = self.find(named, ask)
         self.check_grant_tokens(grant_tokens)
         self.check_state(key)
         self.check_usage(key, usage)
@@ -257,7 +358,9 @@ class Call:
         session = self.context.session
         share = key.shares.get(session.principal)
         if share is None or share.kek != key.record.kek:
-            raise self.denied(key, "no share of the key was given to this principal")
+            raise self.denied(
+                key, "because its share of the key is not made yet", hint="a root's `kms run-due` makes it"
+            )
         vault_id = self.records.vault.vault_id
         return session.unsealed.get(
             ("share", share.key_id, share.principal, share.kek, share.sealed),
@@ -271,13 +374,14 @@ class Call:
             principal=self.principal_arn(),
             action=f"kms:{self.operation}",
             resource=resource,
-            reason="only a root of the vault changes it",
+            denial="because only a root of the vault changes it",
+            hint="ask a root of the vault; `kms serve` lets policy decide",
         )
 
-    def denied(self, key: KeyGroup, reason: str) -> errors.AccessDeniedError:
-        """The error for a key that may not be used so."""
+    def denied(self, key: KeyGroup, denial: str, *, hint: str | None = None) -> errors.AccessDeniedError:
+        """The error for a key that may not be used so; `denial` ends AWS's sentence."""
         return errors.AccessDeniedError(
-            principal=self.principal_arn(), action=f"kms:{self.operation}", resource=key.arn, reason=reason
+            principal=self.principal_arn(), action=f"kms:{self.operation}", resource=key.arn, denial=denial, hint=hint
         )
 
 
@@ -303,15 +407,15 @@ class Change(Call):
         super().__init__(context, operation, draft, draft.now)
         self.draft = draft
 
-    def editable(self, named: str) -> KeyGroup:
+    def editable(self, named: str, ask: Ask | None = None) -> KeyGroup:
         """The key that a KeyId member names, if users may change it; its state is not yet checked.
 
         Raises:
             AccessDeniedError: A service of kms made the key for itself.
         """
-        key = self.find(named)
+        key = self.find(named, ask)
         if key.record.manager == "AWS":
-            raise self.denied(key, "the key is managed by kms: it can be used, not changed")
+            raise self.denied(key, "because the key is managed by kms: it can be used, not changed")
         return key
 
     def update(self, key: KeyGroup, **members: object) -> KeyGroup:

@@ -5,6 +5,7 @@ InvalidCiphertextException: an attacker who asks learns nothing from the answer.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,7 @@ from kmscli.formats import blob, context
 from kmscli.model.specs import ENCRYPT_DECRYPT, KEY_SPECS, OAEP_HASHES, SYMMETRIC
 from kmscli.service import materials
 from kmscli.service.context import Call
+from kmscli.service.facts import Ask
 from kmscli.service.shapes import (
     CiphertextBlob,
     DryRun,
@@ -109,6 +111,7 @@ class Source(msgspec.Struct, frozen=True):
         algorithm: The algorithm that made it.
         encryption_context: The one it was made with.
         grant_tokens: The GrantTokens of the request.
+        ask: What is to be allowed.
     """
 
     ciphertext: bytes
@@ -116,6 +119,7 @@ class Source(msgspec.Struct, frozen=True):
     algorithm: str
     encryption_context: dict[str, str] | None
     grant_tokens: Sequence[str] | None
+    ask: Ask
 
 
 def open_ciphertext(call: Call, source: Source) -> Opened:
@@ -125,7 +129,9 @@ def open_ciphertext(call: Call, source: Source) -> Opened:
         KmsError: InvalidCiphertextException, IncorrectKeyException, AccessDeniedException, ValidationException,
             InvalidKeyUsageException, or the key's state.
     """
-    key = None if source.named is None else call.usable(source.named, ENCRYPT_DECRYPT, source.grant_tokens)
+    key = None
+    if source.named is not None:
+        key = call.usable(source.named, ENCRYPT_DECRYPT, source.grant_tokens, source.ask)
     if key is not None:
         call.check_algorithm(key, source.algorithm)
     if source.algorithm == SYMMETRIC:
@@ -147,7 +153,7 @@ def _open_blob(call: Call, source: Source, named: KeyGroup | None) -> Opened:
         raise errors.IncorrectKeyError
     key = named
     if key is None:
-        key = call.by_ciphertext(parsed.key_id)
+        key = call.by_ciphertext(parsed.key_id, source.ask)
         call.check_grant_tokens(source.grant_tokens)
         call.check_state(key)
     if key.record.key_spec != SYMMETRIC:
@@ -233,6 +239,7 @@ def decrypt(call: Call, request: DecryptRequest) -> DecryptResponse:
         algorithm,
         request.encryption_context,
         request.grant_tokens,
+        Ask("Decrypt", request),
     )
     if ignored:
         _check_only(call, source, "keyId")
@@ -282,6 +289,7 @@ def re_encrypt(call: Call, request: ReEncryptRequest) -> ReEncryptResponse:
         KmsError: As `decrypt` and `encrypt`.
     """
     algorithm = request.source_encryption_algorithm or SYMMETRIC
+    same_key = _on_same_key(call, request)
     ignored = _ignores_ciphertext(request)
     source = Source(
         b"" if ignored else _required(request.ciphertext_blob),
@@ -289,13 +297,15 @@ def re_encrypt(call: Call, request: ReEncryptRequest) -> ReEncryptResponse:
         algorithm,
         request.source_encryption_context,
         request.grant_tokens,
+        Ask("ReEncryptFrom", request, "source_", same_key),
     )
     opened = None
     if ignored:
         _check_only(call, source, "sourceKeyId")
     else:
         opened = open_ciphertext(call, source)
-    key = call.usable(request.destination_key_id, ENCRYPT_DECRYPT)
+    ask = Ask("ReEncryptTo", request, "destination_", same_key)
+    key = call.usable(request.destination_key_id, ENCRYPT_DECRYPT, ask=ask)
     destination = request.destination_encryption_algorithm or SYMMETRIC
     plaintext = b"?" if opened is None else opened.plaintext
     sealed = _encrypt_under(call, key, plaintext, destination, request.destination_encryption_context)
@@ -310,6 +320,16 @@ def re_encrypt(call: Call, request: ReEncryptRequest) -> ReEncryptResponse:
         source_key_material_id=opened.material_id,
         destination_key_material_id=sealed.material_id,
     )
+
+
+def _on_same_key(call: Call, request: ReEncryptRequest) -> bool | None:
+    """Whether both sides are one key, None where that cannot be said: then one of them is refused for itself."""
+    with suppress(errors.KmsError):
+        destination = call.named_id(request.destination_key_id)
+        if request.source_key_id is not None:
+            return call.named_id(request.source_key_id) == destination
+        return request.ciphertext_blob is not None and blob.parse(request.ciphertext_blob).key_id == destination
+    return None
 
 
 def _ignores_ciphertext(request: DecryptRequest | ReEncryptRequest) -> bool:
@@ -327,7 +347,7 @@ def _check_only(call: Call, source: Source, member: str) -> None:
     """
     if source.named is None:
         raise missing(member)
-    key = call.usable(source.named, ENCRYPT_DECRYPT, source.grant_tokens)
+    key = call.usable(source.named, ENCRYPT_DECRYPT, source.grant_tokens, source.ask)
     call.check_algorithm(key, source.algorithm)
     if source.algorithm == SYMMETRIC:
         context.canonical(source.encryption_context)

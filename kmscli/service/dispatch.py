@@ -7,14 +7,18 @@ vault or log themselves fail is there no line, and then there is no result eithe
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kmscli import errors
 from kmscli.service import due, events, operations, validate
 from kmscli.service.context import Call, Change, Context, WorkIsDue
+from kmscli.service.operations import Operation
 from kmscli.service.shapes import Request, Response
 from kmscli.vault.records import Records
 from kmscli.vault.session import Evaluated
+
+if TYPE_CHECKING:
+    from kmscli.model.decision import Decision
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
@@ -46,10 +50,25 @@ def perform(context: Context, name: str, members: Mapping[str, object]) -> Respo
         recorded.parameters = partial(events.loggable, request)
         if operation.prepare is not None:
             operation.prepare(context, request)
-        handler: Callable[[Any, Request], Response] = operation.handler
         if operation.row.changes:
-            return recorded.change(lambda change: handler(change, request))
-        return recorded.use(lambda call: handler(call, request))
+            return recorded.change(lambda change: handle(operation, change, request))
+        return recorded.use(lambda call: handle(operation, call, request))
+
+
+def handle(operation: Operation, call: Call, request: Request) -> Response:
+    """Decide about one request and do what it asks for.
+
+    Raises:
+        KmsError: As the operation documents; InternalError if it did something that nobody decided about.
+    """
+    call.request = request
+    if operation.row.keyless:
+        call.decide_without_key()
+    handler: Callable[[Any, Request], Response] = operation.handler
+    answer = handler(call, request)
+    if not call.decisions:
+        raise errors.InternalError(what=f"{operation.name} was decided by nobody")
+    return answer
 
 
 class Recorded:
@@ -65,6 +84,7 @@ class Recorded:
         self._name = name
         self._read_only = read_only
         self._touched: list[str] = []
+        self._decisions: list[Decision] = []
         self.parameters: Callable[[], Mapping[str, Any] | None] = lambda: None
 
     def __enter__(self) -> Self:
@@ -87,7 +107,7 @@ class Recorded:
             records.place,
             self._context.rng,
             read_only=self._read_only,
-            outcome=events.Outcome(self.parameters(), answer, self._touched, error),
+            outcome=events.Outcome(self.parameters(), answer, self._touched, error, self._decisions),
         )
 
     def use(self, act: Callable[[Call], R]) -> R:
@@ -100,7 +120,7 @@ class Recorded:
 
     def _evaluated(self, act: Callable[[Call], R], records: Records, now: datetime) -> Evaluated[R]:
         call = Call(self._context, self._name, records, now)
-        self._touched = call.touched
+        self._touched, self._decisions = call.touched, call.decisions
         answer = act(call)
         return Evaluated(answer, lambda: self._event(records), call.until)
 
@@ -120,7 +140,7 @@ class Recorded:
         def edit() -> R:
             with self._context.session.edit() as draft:
                 change = Change(self._context, self._name, draft)
-                self._touched = change.touched
+                self._touched, self._decisions = change.touched, change.decisions
                 if not self._context.is_root:
                     # The head of a state is signed by a root: whoever else wrote one would lock everybody out.
                     raise change.roots_only()

@@ -11,6 +11,7 @@ import msgspec
 
 from kmscli import __version__, errors
 from kmscli.model import ids, limits
+from kmscli.model.decision import Decision
 from kmscli.model.ids import Place
 from kmscli.service.shapes import Request, Response, members_of
 
@@ -26,12 +27,14 @@ class Outcome(msgspec.Struct, frozen=True):
         answer: responseElements.
         touched: ARNs of the keys it concerns.
         error: What it ended in, if not in success.
+        decisions: What policies and grants said to it.
     """
 
     parameters: Mapping[str, Any] | None = None
     answer: Mapping[str, Any] | None = None
     touched: Sequence[str] = ()
     error: errors.KmsError | None = None
+    decisions: Sequence[Decision] = ()
 
 
 def event(
@@ -51,6 +54,9 @@ def event(
     members["requestParameters"] = _bounded(outcome.parameters)
     members["responseElements"] = outcome.answer
     members["resources"] = _resources(place, outcome.touched)
+    if outcome.decisions:
+        reasons = [f"{decision.action}: {decision.reason}" for decision in outcome.decisions]
+        members["additionalEventData"] = {"authorization": reasons}
     if outcome.error is not None:
         members |= {"errorCode": outcome.error.code, "errorMessage": outcome.error.message[: limits.AUDIT_MESSAGE_MAX]}
     return members

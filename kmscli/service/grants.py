@@ -218,10 +218,24 @@ def retire_grant(change: Change, request: RetireGrantRequest) -> RetireGrantResp
         named = grant.parse_grant_token(request.grant_token)
         if named.grant_id not in change.records.grants(named.key_id):
             raise errors.InvalidGrantTokenError
-        _end(change, named.key_id, named.grant_id, dry_run=request.dry_run)
+        _retire(change, named.key_id, named.grant_id, dry_run=request.dry_run)
     elif request.key_id is not None and request.grant_id is not None:
-        _end(change, request.key_id, request.grant_id, dry_run=request.dry_run)
+        _retire(change, request.key_id, request.grant_id, dry_run=request.dry_run)
     return RetireGrantResponse()
+
+
+def _retire(change: Change, named: str, grant_id: str, *, dry_run: bool | None) -> None:
+    """End a grant in the name of whom it lets: its retiring principal, or its grantee if it names RetireGrant.
+
+    Beside them AWS lets the account itself, which here the roots of the vault stand for.
+    """
+    key = change.resolve(named)
+    found = _named(change, key, grant_id)
+    if found.retiring == change.principal_arn():
+        change.decide(key, grants=[msgspec.structs.replace(found, grantee=found.retiring, operations=("RetireGrant",))])
+    else:
+        change.decide(key, grants=[found])
+    _end(change, key, grant_id, dry_run=dry_run)
 
 
 class RevokeGrantRequest(Request, frozen=True, kw_only=True):
@@ -242,16 +256,21 @@ def revoke_grant(change: Change, request: RevokeGrantRequest) -> RevokeGrantResp
     Raises:
         KmsError: InvalidGrantIdException, NotFoundException, DryRunOperationException.
     """
-    _end(change, request.key_id, request.grant_id, dry_run=request.dry_run)
+    key = change.editable(request.key_id)
+    _named(change, key, request.grant_id)
+    _end(change, key, request.grant_id, dry_run=request.dry_run)
     return RevokeGrantResponse()
 
 
-def _end(change: Change, named: str, grant_id: str, *, dry_run: bool | None) -> None:
-    key = change.editable(named)
-    change.check_state(key)
-    grant.check_grant_id(grant_id)
-    if grant_id not in change.records.grants(key.record.key_id):
+def _named(change: Change, key: KeyGroup, grant_id: str) -> GrantRecord:
+    found = change.records.grants(key.record.key_id).get(grant.check_grant_id(grant_id))
+    if found is None:
         raise errors.GrantNotFoundError(grant_id=grant_id)
+    return found
+
+
+def _end(change: Change, key: KeyGroup, grant_id: str, *, dry_run: bool | None) -> None:
+    change.check_state(key)
     if dry_run:
         raise errors.DryRunError
     change.draft.delete("grant", f"{key.record.key_id}/{grant_id}")

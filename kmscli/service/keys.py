@@ -10,6 +10,7 @@ from kmscli.model import ids, limits
 from kmscli.model.specs import KEY_SPECS, SYMMETRIC
 from kmscli.service import aliases, materials, pages, tags
 from kmscli.service.context import Call, Change, refuse_unsupported
+from kmscli.service.facts import Ask
 from kmscli.service.metadata import KeyMetadata, metadata
 from kmscli.service.shapes import (
     AliasName,
@@ -127,6 +128,11 @@ def create_key(change: Change, request: CreateKeyRequest) -> CreateKeyResponse:
         current=0 if request.origin == "EXTERNAL" else 1,
         kek=1,
     )
+    if request.tags:
+        change.decide_without_key(Ask("TagResource", request))
+    if request.alias is not None:
+        alias = ids.alias_arn(change.records.place, request.alias)
+        change.decide_without_key(Ask("CreateAlias", request), resource=alias)
     group = put_new(change, record)
     if request.policy is not None:
         from kmscli.service import policies
@@ -184,7 +190,7 @@ def put_new(change: Change, key: KeyRecord) -> KeyGroup:
         change.draft.put("share", f"{key.key_id}/{share.principal}", share)
     if key.current:
         materials.put_version(change, key, kek, materials.generate(change, key.key_spec), number=key.current)
-    return change.find(key.key_id)
+    return change.resolve(key.key_id)
 
 
 class DescribeKeyRequest(Request, frozen=True, kw_only=True):

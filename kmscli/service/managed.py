@@ -42,7 +42,7 @@ def managed_key(context: Context, alias: str) -> str:
 def _make(change: Change, alias: str) -> CreateKeyResponse:
     if (found := change.records.alias(alias)) is not None:
         # Somebody else's first use came before ours, between reading and locking.
-        return CreateKeyResponse(key_metadata=metadata(change, change.find(found.key_id)))
+        return CreateKeyResponse(key_metadata=metadata(change, change.resolve(found.key_id)))
     days = limits.ROTATION_DAYS_DEFAULT
     record = KeyRecord(
         key_id=ids.new_uuid(change.rng),

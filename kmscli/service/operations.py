@@ -21,6 +21,7 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         module: Module of `kmscli.service` that holds the function and its two structs.
         summary: One line for help and man page.
+        keyless: Whether it is about no key, so that identity policies alone decide about it when it begins.
         changes: Whether it writes records (`Change`) or only uses keys (`Call`).
         crypto: Whether it is one of the cryptographic operations, which `--batch` runs many times over.
         pages: The response's list member when the operation is paged (Limit, Marker, Truncated, NextMarker).
@@ -28,6 +29,7 @@ class Row(msgspec.Struct, frozen=True):
 
     module: str
     summary: str
+    keyless: bool = False
     changes: bool = False
     crypto: bool = False
     pages: str = ""
@@ -52,7 +54,7 @@ OPERATIONS: dict[str, Row] = {
     "CancelKeyDeletion": Row("deletion", "Keep a key that is pending deletion; it is then disabled.", changes=True),
     "CreateAlias": Row("aliases", "Give a key a name of your own.", changes=True),
     "CreateGrant": Row("grants", "Let a principal use a key, without a change of its policy.", changes=True),
-    "CreateKey": Row("keys", "Create a key.", changes=True),
+    "CreateKey": Row("keys", "Create a key.", keyless=True, changes=True),
     "Decapsulate": Row("agreement", "Open a shared secret that was encapsulated with an ML-KEM key.", crypto=True),
     "Decrypt": Row("crypto", "Decrypt what a key here encrypted.", crypto=True),
     "DeleteAlias": Row("aliases", "Remove an alias; its key stays.", changes=True),
@@ -76,20 +78,22 @@ OPERATIONS: dict[str, Row] = {
     ),
     "GenerateDataKeyWithoutPlaintext": Row("datakeys", "Make a data key; encrypted only.", crypto=True),
     "GenerateMac": Row("macs", "Compute the HMAC of a message.", crypto=True),
-    "GenerateRandom": Row("datakeys", "Give random bytes.", crypto=True),
+    "GenerateRandom": Row("datakeys", "Give random bytes.", keyless=True, crypto=True),
     "GetKeyLastUsage": Row("usage", "Show when a key was last used, from the audit log."),
     "GetKeyPolicy": Row("policies", "Show the policy of a key."),
     "GetKeyRotationStatus": Row("rotation", "Show whether and when a key is rotated by itself."),
     "GetParametersForImport": Row("imports", "Get a wrapping key and a token to import key material."),
     "GetPublicKey": Row("signing", "Give the public key of an asymmetric key."),
     "ImportKeyMaterial": Row("imports", "Give a key of origin EXTERNAL its key material.", changes=True),
-    "ListAliases": Row("aliases", "List the aliases, or those of one key.", pages="Aliases"),
+    "ListAliases": Row("aliases", "List the aliases, or those of one key.", keyless=True, pages="Aliases"),
     "ListGrants": Row("grantlists", "List the grants on a key.", pages="Grants"),
     "ListKeyPolicies": Row("policies", "List the names of a key's policies: there is one.", pages="PolicyNames"),
     "ListKeyRotations": Row("rotation", "List when a key got new material.", pages="Rotations"),
-    "ListKeys": Row("keys", "List the keys.", pages="Keys"),
+    "ListKeys": Row("keys", "List the keys.", keyless=True, pages="Keys"),
     "ListResourceTags": Row("tags", "List the tags of a key.", pages="Tags"),
-    "ListRetirableGrants": Row("grantlists", "List the grants that a principal may retire.", pages="Grants"),
+    "ListRetirableGrants": Row(
+        "grantlists", "List the grants that a principal may retire.", keyless=True, pages="Grants"
+    ),
     "PutKeyPolicy": Row("policies", "Replace the policy of a key.", changes=True),
     "ReEncrypt": Row("crypto", "Decrypt a ciphertext and encrypt it anew, without showing the plaintext.", crypto=True),
     "RetireGrant": Row("grants", "End a grant, as its grantee or its retiring principal does.", changes=True),

@@ -10,7 +10,7 @@ from msgspec import Meta
 from kmscli import errors
 from kmscli.formats.record import PolicyRecord
 from kmscli.model import limits, policy
-from kmscli.service import pages
+from kmscli.service import authority, pages
 from kmscli.service.context import Call, Change
 from kmscli.service.shapes import BypassLockoutCheck, KeyId, Limit, Marker, Policy, Request, Response
 from kmscli.vault.records import KeyGroup
@@ -46,12 +46,8 @@ def get_key_policy(call: Call, request: GetKeyPolicyRequest) -> GetKeyPolicyResp
     """
     key = call.find(request.key_id)
     _check_name(request.policy_name)
-    return GetKeyPolicyResponse(policy=document(call, key), policy_name=DEFAULT)
-
-
-def document(call: Call, key: KeyGroup) -> str:
-    """The text of the policy in force."""
-    return policy.default(call.records.place.account) if key.policy is None else key.policy
+    text = authority.policy_text(key, call.records.place.account)
+    return GetKeyPolicyResponse(policy=text, policy_name=DEFAULT)
 
 
 def _check_name(name: str | None) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from kmscli import errors
 from kmscli.crypto.identity import Identity
 from kmscli.formats import record, tree
+from kmscli.formats import slot as slots
 from kmscli.formats.auditline import RecordChange
 from kmscli.formats.head import Head
 from kmscli.formats.record import Record, RosterRecord
+from kmscli.formats.slot import Slot
 from kmscli.storage.sqlite import Row, Store
 from kmscli.vault.records import Records
 from kmscli.vault.snapshot import sign_head
@@ -54,7 +56,7 @@ class Draft(Records):
         self.keys += kind == "key" and is_new
         self._changes.note(group.get((kind, record_id)), row)
         group[kind, record_id] = row
-        self._decoded.pop(name, None)
+        self._forget(name)
         self._store.put(name, row)
         if kind == "principal" and is_new:
             self._put_roster({*self.roster, record_id})
@@ -69,12 +71,16 @@ class Draft(Records):
         old = self.group(name).pop((kind, record_id), None)
         if old is None:
             raise errors.InternalError(what=f"{kind} {record_id} is not there to delete")
-        self._decoded.pop(name, None)
+        self._forget(name)
         self.keys -= kind == "key"
         self._changes.note(old, None)
         self._store.delete(name, kind, record_id)
         if kind == "principal":
             self._put_roster({*self.roster} - {record_id})
+
+    def _forget(self, group: str) -> None:
+        self._decoded.pop(group, None)
+        self.decided.clear()
 
     def _put_roster(self, names: set[str]) -> None:
         self.put("roster", "", RosterRecord(principals=tuple(sorted(names))))
@@ -93,6 +99,20 @@ class Draft(Records):
         for branch in branches:
             self._set_child(tree.TRUNK, branch, tree.node_digest(branch, self._nodes[branch]))
         return tree.node_digest(tree.TRUNK, self._node(tree.TRUNK)).hex(), self._changes.listed()
+
+    def bodies(self, kind: str) -> tuple[bytes, ...]:
+        """The bodies of the records of a kind that the draft changed, those that it deleted left out, in their order."""
+        names = (record_id for changed, record_id in self._changes.names() if changed == kind)
+        rows = (self.group(record.group_of(kind, name)).get((kind, name)) for name in names)
+        return tuple(row.body for row in rows if row is not None)
+
+    def put_slot(self, slot: Slot) -> None:
+        """Write a slot, which becomes durable with the records."""
+        self._store.put_slot(slot.slot_id, slots.encode(slot))
+
+    def delete_slot(self, slot_id: str) -> None:
+        """Delete a slot."""
+        self._store.delete_slot(slot_id)
 
     def conclude(self, head: Head, who: Identity, line: bytes) -> None:
         """Write the signed head of the new state and keep its audit line; what commits the draft comes after."""
@@ -130,6 +150,10 @@ class Changes:
         before = old.digest.hex() if old else None
         first, _ = self._digests.get((row.kind, row.id), (before, None))
         self._digests[row.kind, row.id] = (first, new.digest.hex() if new else None)
+
+    def names(self) -> list[tuple[str, str]]:
+        """Kind and id of each record that differs from before, in order."""
+        return sorted(name for name, (old, new) in self._digests.items() if old != new)
 
     def groups(self) -> set[str]:
         """Names of the groups that were touched."""

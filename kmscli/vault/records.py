@@ -28,6 +28,8 @@ from kmscli.formats.record import (
 from kmscli.model.ids import ALIAS_PREFIX, Place, key_arn, principal_arn
 
 if TYPE_CHECKING:
+    from kmscli.model.decision import Decision
+
     # Help reads the types of operations, and pays for no database.
     from kmscli.storage.sqlite import Row, Store
 
@@ -73,7 +75,11 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Records:
-    """The records below one trunk digest; use within `Store.snapshot()` or a change."""
+    """The records below one trunk digest; use within `Store.snapshot()` or a change.
+
+    Attributes:
+        decided: Decisions that follow from these records alone, by principal, action and resource.
+    """
 
     def __init__(self, store: "Store", root: str) -> None:
         """Read from `store` what hangs below the trunk digest `root` (64 hex digits)."""
@@ -82,6 +88,7 @@ class Records:
         self._nodes: dict[int, bytes] = {}
         self._buckets: dict[int, dict[str, bytes]] = {}
         self._groups: dict[str, dict[tuple[str, str], Row]] = {}
+        self.decided: dict[tuple[str, str, str], Decision] = {}
         self._decoded: dict[str, KeyGroup | AliasRecord | Member | dict[str, GrantRecord] | None] = {}
 
     @property

@@ -106,7 +106,7 @@ def test_a_denial_reads_as_that_of_aws() -> None:
         principal=ALICE,
         action="kms:Decrypt",
         resource=KEY,
-        reason=evaluate(request, policies).denial.removeprefix("because "),
+        denial=evaluate(request, policies).denial,
     )
     assert error.message == (
         f"User: {ALICE} is not authorized to perform: kms:Decrypt on resource: {KEY} "

@@ -439,3 +439,12 @@ def shuffled(value: Any, draw: Any) -> Any:
 def test_the_order_of_members_does_not_matter(data: Any) -> None:
     document = {"Version": "2012-10-17", "Id": "x", "Statement": list(DOCUMENTED.values())}
     assert policy.parse(json.dumps(document)) == policy.parse(json.dumps(shuffled(document, data.draw)))
+
+
+def test_the_default_policy_is_what_its_text_says() -> None:
+    assert policy.parse(policy.default(ACCOUNT)) == policy.default_policy(ACCOUNT)
+
+
+def test_administrators_are_allowed_everything() -> None:
+    text = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    assert policy.parse_identity(text) == policy.administrator_policy()

@@ -253,7 +253,7 @@ def test_who_has_no_share_of_the_kek_is_denied(home: Home, key: str, take: Calla
     ):
         error = home.refused(operation, **members)
         assert (error.code, error.exit_code) == ("AccessDeniedException", 30)
-        assert "no share" in error.message
+        assert "its share of the key is not made" in error.message
 
 
 def test_the_state_comes_before_what_is_in_the_ciphertext(home: Home, key: str) -> None:

@@ -65,6 +65,7 @@ def test_a_line_has_the_shape_of_cloudtrail(home: Home) -> None:
         "requestParameters",
         "responseElements",
         "resources",
+        "additionalEventData",
         "vault",
         "chain",
         "signature",

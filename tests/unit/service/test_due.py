@@ -14,7 +14,7 @@ import pytest
 
 from kmscli import errors
 from kmscli.crypto.identity import Identity
-from kmscli.formats.record import PrincipalRecord
+from kmscli.formats.record import IdentityPolicyRecord, PrincipalRecord
 from kmscli.service import audits, due, events
 from kmscli.service.context import Context
 from kmscli.service.dispatch import perform
@@ -410,6 +410,9 @@ def test_a_clock_a_little_behind_the_log_counts_as_the_log_s_time(home: Home, cl
 # -- who is no root ----------------------------------------------------------------------------------------------------
 
 
+ALL = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}'
+
+
 def alice(home: Home, *key_ids: str) -> Context:
     """A principal who is no root and has a share of the keys."""
     session = home.context.session
@@ -425,6 +428,7 @@ def alice(home: Home, *key_ids: str) -> Context:
             seal=identity.seal_public,
         )
         draft.put("principal", "alice", who)
+        draft.put("identity-policy", "alice/all", IdentityPolicyRecord(principal="alice", name="all", document=ALL))
         for key_id in key_ids:
             key = draft.key(key_id)
             assert key is not None
