@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 from kmscli import errors
-from kmscli.formats import record
+from kmscli.formats import quorum, record
+from kmscli.formats.quorum import Quorum
 from kmscli.formats.wire import digest, label
 
 VAULT_ID_BYTES = 16
@@ -30,24 +31,26 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         slot_id: 8 hex digits.
-        kdf: Cost for a passphrase, None for a keyfile.
-        salt: 16 random bytes, for either kind.
+        kdf: Cost for a passphrase, None for the other kinds.
+        salt: 16 random bytes, for every kind.
         public: The slot's own sealing key, so that an identity is renewed without the slot's secret; 1216 bytes.
         anchor: Vault id and root fingerprint, sealed under a key that only the slot's secret gives.
         seed: The identity's seed, sealed to `public`.
+        quorum: Who opens a slot of custodians; left out of every other one.
         check: First 8 bytes of a digest of the slot with an empty check.
     """
 
     slot_id: str
     principal: str
     label: str
-    kind: Literal["passphrase", "keyfile"]
+    kind: Literal["passphrase", "keyfile", "custodians"]
     created: datetime
     kdf: Kdf | None
     salt: bytes
     public: bytes
     anchor: bytes
     seed: bytes
+    quorum: Quorum | msgspec.UnsetType = msgspec.UNSET
     check: bytes = b""
 
 
@@ -60,13 +63,22 @@ def decode(body: bytes) -> Slot:
     """The slot in `body`.
 
     Raises:
-        VaultTamperedError: Not a slot, or its checksum is wrong: damage, whatever the passphrase.
+        VaultTamperedError: Not a slot, its checksum is wrong, or its custodians are such as kms never makes: damage,
+            whatever the secret.
     """
     slot = record.decode(body, Slot)
-    if slot.check != _check(slot):
-        raise errors.VaultTamperedError(
-            what=f"slot {slot.slot_id} is damaged", hint="open the vault with another slot, or restore a backup"
-        )
+    damaged = errors.VaultTamperedError(
+        what=f"slot {slot.slot_id} is damaged", hint="open the vault with another slot, or restore a backup"
+    )
+    if slot.check != _check(slot) or (slot.kind == "custodians") != bool(slot.quorum):
+        raise damaged
+    if slot.quorum:
+        if slot.kdf:  # what custodians hold is random, and is never stretched
+            raise damaged
+        try:
+            quorum.check(slot.quorum)
+        except errors.ValidationError as error:
+            raise damaged from error
     return slot
 
 

@@ -77,6 +77,11 @@ PRINCIPAL_NAME_MAX = 64
 PRINCIPAL_ARN_MAX = 256
 SLOTS_PER_PRINCIPAL = 16
 SLOT_LABEL_MAX = 64
+CUSTODIANS_MIN = 2
+CUSTODIANS_MAX = 16
+"""Custodians of one slot; its threshold lies between the two."""
+COMBINATIONS_MAX = 256
+"""Ways in which a slot of custodians may open."""
 AUDIT_LINE_MAX = 4 * 1024 * 1024
 """Bytes of one audit line: what is read before anything in it is believed."""
 AUDIT_PARAMETERS_MAX = 256 * 1024

@@ -48,7 +48,7 @@ def make(
     Args:
         rng: Random bytes.
         opened: The identity, and the vault it is for.
-        secret: A new passphrase or keyfile.
+        secret: A new passphrase, keyfile, or what custodians will hold together.
         principal: Whose identity it is.
         name: The slot's label.
         memory_mib: Argon2id memory for a passphrase.

@@ -10,13 +10,14 @@ from kmscli.formats.slot import Slot
 from kmscli.model import limits
 from kmscli.storage import segments
 from kmscli.storage.lock import derivation_queue
+from kmscli.vault import custodians
 from kmscli.vault.folder import Vault
-from kmscli.vault.secrets import Secret
+from kmscli.vault.secrets import Secret, Shares, Unlocking
 from kmscli.vault.session import Session
 from kmscli.vault.slots import Opened, open_slot
 
 
-def unlock(vault: Vault, name: str | None, ask: Callable[[str], Secret]) -> Session:
+def unlock(vault: Vault, name: str | None, ask: Callable[[str], Unlocking]) -> Session:
     """Unlock the identity of a principal.
 
     Args:
@@ -27,7 +28,8 @@ def unlock(vault: Vault, name: str | None, ask: Callable[[str], Secret]) -> Sess
     Raises:
         LockedError: There are several principals, and none was named.
         PrincipalNotFoundError: The principal has no slot here.
-        WrongSecretError: No slot opens with the secret.
+        WrongSecretError: No slot opens with the secret; WrongShareError if it was the share of a custodian.
+        LockedError: The shares of more custodians are needed.
         VaultTamperedError: A slot that might have opened is damaged, or opens to another vault.
     """
     principal = choose_principal(vault, name)
@@ -35,7 +37,7 @@ def unlock(vault: Vault, name: str | None, ask: Callable[[str], Secret]) -> Sess
     return Session(vault, principal, _open_any(vault, principal, secret)[1])
 
 
-def find_slot(vault: Vault, principal: str, secret: Secret) -> Slot:
+def find_slot(vault: Vault, principal: str, secret: Unlocking) -> Slot:
     """The slot of `principal` that opens with `secret`; errors as for `unlock`."""
     return _open_any(vault, principal, secret)[0]
 
@@ -61,12 +63,16 @@ def choose_principal(vault: Vault, name: str | None) -> str:
     )
 
 
-def _open_any(vault: Vault, principal: str, secret: Secret) -> tuple[Slot, Opened]:
+def _open_any(vault: Vault, principal: str, secret: Unlocking) -> tuple[Slot, Opened]:
     found, damaged = vault.slots()
     mine = [slot for slot in found if slot.principal == principal]
     if len(mine) > limits.SLOTS_PER_PRINCIPAL:
         # Each costs a derivation: slots that somebody added must not keep the holder waiting for ever.
         raise errors.VaultTamperedError(what=f"{principal} has more slots than kms makes")
+    if isinstance(secret, Shares):
+        if damaged and custodians.slot_of(mine, secret) is None:
+            raise damaged[0]
+        return _open_together(vault, principal, mine, secret)
     for slot in mine:
         if opened := _open(vault, slot, secret):
             return slot, opened
@@ -75,6 +81,17 @@ def _open_any(vault: Vault, principal: str, secret: Secret) -> tuple[Slot, Opene
     segments.count_failure(vault.paths.unlock_failures)
     hint = None if any(slot.kind == secret.kind for slot in mine) else f"{principal} has no {secret.kind} slot"
     raise errors.WrongSecretError(kind=secret.kind, principal=principal, hint=hint)
+
+
+def _open_together(vault: Vault, principal: str, mine: list[Slot], shares: Shares) -> tuple[Slot, Opened]:
+    try:
+        slot, secret = custodians.combine(mine, shares, principal)
+    except errors.WrongShareError:
+        segments.count_failure(vault.paths.unlock_failures)
+        raise
+    if (opened := open_slot(slot, secret)) is None:
+        raise errors.VaultTamperedError(what=f"slot {slot.slot_id} does not open with what its custodians hold")
+    return slot, opened
 
 
 def _open(vault: Vault, slot: Slot, secret: Secret) -> Opened | None:
