@@ -2,7 +2,7 @@
 
 Refused here: an unknown option (with a suggestion), a scalar option given twice, and an option without its value, which
 Click would take from the next option. Lists get their form of AWS's command line, several values after one option,
-written out as repetitions.
+written out as repetitions; an option of the whole tool takes one value each time, because arguments may follow it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,7 +69,8 @@ class Options:
             yield name
             return
         yield from (name, self._value(name, rest) if value is None else value)
-        while self.spread and option.multiple and value is None and rest and not rest[0].startswith("-"):
+        spread = self.spread and option.multiple and option.expose_value and value is None
+        while spread and rest and not rest[0].startswith("-"):
             yield from (name, rest.pop(0))
 
     def _split(self, word: str) -> tuple[str, str | None]:

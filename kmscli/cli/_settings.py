@@ -1,4 +1,4 @@
-"""The options of the whole tool: accepted before and after the verb, each once, the environment behind them.
+"""The options of the whole tool: accepted before and after the verb, each once but for --keyfile, and the environment.
 
 A row of `ROWS` is one option. An option on the command line always wins over a variable. Rows of AWS's own command line
 that mean nothing here are taken with one notice. Nothing is read from a file here but the vault's own `config.toml`,
@@ -30,6 +30,7 @@ class Row(msgspec.Struct, frozen=True):
         variable: The environment variable behind it.
         choices: The values it takes.
         ignored: Whether it is AWS's and means nothing here.
+        several: Whether it may be given more than once.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Row(msgspec.Struct, frozen=True):
     variable: str = ""
     choices: tuple[str, ...] = ()
     ignored: bool = False
+    several: bool = False
 
 
 ROWS = (
@@ -50,7 +52,13 @@ ROWS = (
     Row("--quiet", "", "No notes and warnings."),
     Row("--debug", "", "Show where an error came from; secrets are never shown."),
     Row("--lock-timeout", "SECONDS", "How long to wait for other processes (30)."),
-    Row("--keyfile", "FILE", "Unlock with this keyfile.", "KMS_KEYFILE"),
+    Row(
+        "--keyfile",
+        "FILE",
+        "Unlock with this keyfile, or with the share of a custodian; several shares, each by an option of its own.",
+        "KMS_KEYFILE",
+        several=True,
+    ),
     Row("--passphrase-fd", "N", "Unlock with the passphrase read from this file descriptor."),
     Row("--passphrase-file", "FILE", "Unlock with the passphrase in this file.", "KMS_PASSPHRASE_FILE"),
     Row("--passphrase-command", "CMD", "Unlock with what this command prints.", "KMS_PASSPHRASE_COMMAND"),
@@ -69,12 +77,16 @@ def one_of(choices: tuple[str, ...]) -> str:
     return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
+def _row(name: str) -> Row:
+    return next(row for row in ROWS if row.name == name)
+
+
 class Settings:
     """What the command line and the environment say about how to work, whatever the verb.
 
     Attributes:
         environ: The environment.
-        given: Option -> value, as the command line gave them.
+        given: Option -> value, as the command line gave them; a list of values if there may be several.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -83,18 +95,21 @@ class Settings:
         self.given: dict[str, Any] = {}
 
     def take(self, name: str, value: object) -> None:
-        """Keep what the command line gave for an option.
+        """Keep what the command line gave for an option: a tuple where there may be several.
 
         Raises:
             UsageError: It was given before, on the other side of the verb.
         """
-        if name in self.given:
+        if isinstance(value, tuple):
+            self.given.setdefault(name, []).extend(value)
+        elif name in self.given:
             raise errors.UsageError(problem=f"{name} is given twice")
-        self.given[name] = value
+        else:
+            self.given[name] = value
 
     def text(self, name: str) -> str | None:
         """The value of an option, else of its variable; an empty one counts as absent."""
-        row = next(row for row in ROWS if row.name == name)
+        row = _row(name)
         value: str | None = self.given.get(name) or self.environ.get(row.variable) or None
         if value and row.choices and value not in row.choices:
             raise errors.UsageError(problem=f"{name} takes {one_of(row.choices)}, not {value!r}")
@@ -102,7 +117,7 @@ class Settings:
 
     def flag(self, name: str) -> bool:
         """Whether a flag is set; its variable sets it unless it is empty or 0."""
-        row = next(row for row in ROWS if row.name == name)
+        row = _row(name)
         return name in self.given or self.environ.get(row.variable, "") not in {"", "0"}
 
     @property

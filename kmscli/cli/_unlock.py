@@ -1,11 +1,13 @@
 """Where the secret that unlocks comes from, and the secret of a new slot.
 
-The first that applies: an option (one at most), KMS_KEYFILE, KMS_PASSPHRASE_FILE, KMS_PASSPHRASE_COMMAND,
+The first that applies: an option (one at most; --keyfile several times for shares of custodians), KMS_KEYFILE (their
+paths joined by :), KMS_PASSPHRASE_FILE, KMS_PASSPHRASE_COMMAND,
 KMS_PASSPHRASE, a question on the terminal. One trailing newline is taken off. Standard input is data and is never read.
 A new secret has sources of its own, so that no variable meant for unlocking can set one.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +16,7 @@ from kmscli import errors
 from kmscli.cli import _io
 from kmscli.cli._settings import UNLOCKING, Settings
 from kmscli.storage import files
-from kmscli.vault.secrets import Secret
+from kmscli.vault.secrets import Secret, Unlocking, from_files
 
 
 class New(msgspec.Struct, frozen=True):
@@ -32,6 +34,11 @@ class New(msgspec.Struct, frozen=True):
         return {name: value for name, value in named if value is not None}
 
     @property
+    def options(self) -> list[str]:
+        """The options that are given."""
+        return [*self.passphrases(), *(["--new-keyfile"] if self.keyfile is not None else [])]
+
+    @property
     def keyfile_path(self) -> Path | None:
         """Where a keyfile is to be made."""
         return Path(self.keyfile) if self.keyfile is not None else None
@@ -44,11 +51,16 @@ def new_options(fd: str | None, file: str | None, command: str | None, keyfile: 
         UsageError: More than one of them is given.
     """
     new = New(fd, file, command, keyfile)
-    _refuse_several([*new.passphrases(), *(["--new-keyfile"] if keyfile is not None else [])])
+    refuse_several(new.options)
     return new
 
 
-def _refuse_several(given: Collection[str]) -> None:
+def refuse_several(given: Collection[str]) -> None:
+    """Refuse options of which one at most may be given.
+
+    Raises:
+        UsageError: There are more.
+    """
     if len(given) > 1:
         raise errors.UsageError(problem=f"{' and '.join(given)} exclude each other", hint="give one of them")
 
@@ -57,18 +69,22 @@ _NEW_PASSPHRASES = ("--new-passphrase-fd", "--new-passphrase-file", "--new-passp
 _NEW_HINT = "give one with --new-passphrase-file, --new-passphrase-fd, --new-passphrase-command or --new-keyfile"
 
 
-def secret(settings: Settings, principal: str) -> Secret:
-    """The secret that unlocks a principal.
+def secret(settings: Settings, principal: str) -> Unlocking:
+    """What unlocks a principal: a secret, or the shares of custodians.
 
     Raises:
         LockedError: No source, and nobody to ask.
         KmsError: The source cannot be read.
     """
     given = {name: settings.given[name] for name in UNLOCKING if name in settings.given}
-    _refuse_several(given)
+    refuse_several(given)
+    if "--keyfile" in given:
+        return _from_keyfiles(given["--keyfile"])
     for name, value in given.items():
         return _SOURCES[name](value, name)
-    for name in ("--keyfile", "--passphrase-file", "--passphrase-command"):
+    if value := settings.environ.get("KMS_KEYFILE"):
+        return _from_keyfiles(_paths(value))
+    for name in ("--passphrase-file", "--passphrase-command"):
         if value := settings.text(name):
             return _SOURCES[name](value, name)
     if value := settings.environ.get("KMS_PASSPHRASE"):
@@ -131,8 +147,13 @@ def _whole(content: bytes, source: str) -> bytes:
     return passphrase
 
 
-def _from_keyfile(path: str, _option: str) -> Secret:
-    return Secret.keyfile(files.read_secret(Path(path)), path=path)
+def _from_keyfiles(paths: Sequence[str]) -> Unlocking:
+    return from_files([(path, files.read_secret(Path(path))) for path in paths])
+
+
+def _paths(value: str) -> list[str]:
+    # One keyfile, as ever, whatever its name; several shares are joined as in PATH.
+    return [value] if os.path.lexists(value) else [path for path in value.split(":") if path]
 
 
 def _from_file(path: str, _option: str) -> Secret:
@@ -168,7 +189,6 @@ def _from_command(command: str, option: str) -> Secret:
 
 
 _SOURCES: Mapping[str, Callable[[str, str], Secret]] = {
-    "--keyfile": _from_keyfile,
     "--passphrase-fd": _from_descriptor,
     "--passphrase-file": _from_file,
     "--passphrase-command": _from_command,

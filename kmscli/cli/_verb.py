@@ -22,7 +22,7 @@ def settings_of(context: Context) -> Settings:
 
 
 def _keep(context: Any, option: Any, value: object) -> None:  # noqa: ANN401 - classes of the Click inside Typer
-    if value is not None and not context.resilient_parsing:
+    if value not in (None, ()) and not context.resilient_parsing:
         settings_of(context).take(option.opts[0], value)
 
 
@@ -39,6 +39,7 @@ def tool_options() -> tuple[TyperOption, ...]:
             metavar=row.metavar or None,
             help=f"{row.summary} [{row.variable}]" if row.variable else row.summary,
             is_flag=not row.metavar,
+            multiple=row.several,
             expose_value=False,
             callback=_keep,
             autocompletion=_complete(row),

@@ -1,15 +1,18 @@
 """`kms slot`: the ways to unlock."""
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Context, Option
 
+from kmscli import errors
 from kmscli.cli import _forms, _io, _prompt, _unlock
 from kmscli.cli._new import NewCommand, NewFd, NewFile, NewKeyfile, verbs
 from kmscli.cli._render import Output
 from kmscli.cli._verb import Verb, settings_of
 from kmscli.cli._work import opened, unlocked
 from kmscli.service import slots
+from kmscli.service.newslots import Custodians
 
 app = verbs("The ways to unlock: each slot opens its principal with a secret of its own.")
 
@@ -29,22 +32,56 @@ def list_(ctx: Context) -> None:
 
 
 @app.command("add", cls=Verb)
-def add(
+def add(  # noqa: PLR0913, PLR0917 - one for each option
     ctx: Context,
     label: Annotated[str, Option("--label", metavar="TEXT", help="What to call it, such as laptop, ci or safe.")],
     new_fd: NewFd = None,
     new_file: NewFile = None,
     new_command: NewCommand = None,
     new_keyfile: NewKeyfile = None,
+    custodians: Annotated[
+        str | None,
+        Option("--custodians", metavar="NAME,NAME,...", help="Who is to open it together, each with a share."),
+    ] = None,
+    threshold: Annotated[
+        int | None, Option("--threshold", metavar="M", help="How many of the custodians are needed, 2 at least.")
+    ] = None,
+    share_folder: Annotated[
+        str | None,
+        Option("--share-folder", metavar="DIR", help="Make the custodians' shares here, as NAME.share."),
+    ] = None,
 ) -> None:
-    """Add a way to unlock for who acts."""
+    """Add a way to unlock for who acts.
+
+    With --custodians it opens with the shares of any --threshold of them: give each custodian his file, and unlock with
+    several --keyfile. Every other slot of who acts still opens alone: remove them if nobody is to.
+    """
     settings = settings_of(ctx)
     output = Output(settings, default="people")
     new = _unlock.new_options(new_fd, new_file, new_command, new_keyfile)
+    shared = _custodians(custodians, threshold, share_folder, beside=new)
     with unlocked(settings) as context:
-        secret = _unlock.new_secret(settings, new, f"slot {label} of {context.session.principal}")
+        secret = shared or _unlock.new_secret(settings, new, f"slot {label} of {context.session.principal}")
         made = slots.add_slot(context, secret, label)
     output.show(made, _forms.labelled(made.slot))
+    if shared and not settings.flag("--quiet"):
+        _io.note("give each custodian his file; other slots still open alone, see `kms slot list`")
+
+
+def _custodians(
+    names: str | None, threshold: int | None, folder: str | None, *, beside: _unlock.New
+) -> Custodians | None:
+    options = {"--custodians": names, "--threshold": threshold, "--share-folder": folder}
+    if names is None and threshold is None and folder is None:
+        return None
+    if names is None or threshold is None or folder is None:
+        missing = [name for name, value in options.items() if value is None]
+        raise errors.UsageError(
+            problem=f"a slot of custodians needs {' and '.join(missing)} too",
+            hint="such as --custodians alice,bob,carol --threshold 2 --share-folder shares",
+        )
+    _unlock.refuse_several([*beside.options, "--custodians"])
+    return Custodians(tuple(names.split(",")), threshold, Path(folder))
 
 
 @app.command("remove", cls=Verb)
@@ -76,13 +113,14 @@ def change(
 ) -> None:
     """Give a slot of who acts another secret; its label stays.
 
-    Copies of the vault that were made before still open with the old secret.
+    Copies of the vault that were made before still open with the old secret. A slot of custodians is not changed: add
+    another one, and remove it.
     """
     settings = settings_of(ctx)
     output = Output(settings, default="people")
     new = _unlock.new_options(new_fd, new_file, new_command, new_keyfile)
     with unlocked(settings) as context:
-        found = slots.find(context, slot)
+        found = slots.find_changeable(context, slot)
         secret = _unlock.new_secret(settings, new, f"slot {found.label} of {found.principal}")
         changed = slots.change_slot(context, found.slot_id, secret)
     output.show(changed, _forms.labelled(changed.slot))

@@ -1,26 +1,22 @@
 """Slots of a principal: listed by anybody, changed by the principal itself, always with a line in the audit log."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from kmscli import errors
-from kmscli.formats import keyfile as keyfiles
 from kmscli.formats import slot as formats
 from kmscli.formats.slot import Slot
 from kmscli.model import limits
-from kmscli.service import events
+from kmscli.service import events, newslots
 from kmscli.service.context import Context
 from kmscli.service.dispatch import Recorded
+from kmscli.service.newslots import NewSecret
 from kmscli.service.shapes import Response
 from kmscli.service.vaults import check_label
-from kmscli.storage import files
-from kmscli.storage.lock import derivation_queue
-from kmscli.vault import slots
 from kmscli.vault.folder import Vault
-from kmscli.vault.secrets import Secret
+from kmscli.vault.secrets import Unlocking
 from kmscli.vault.unlock import choose_principal, find_slot
 
 
@@ -33,6 +29,8 @@ class SlotEntry(Response, frozen=True, kw_only=True):
     kind: str
     creation_date: datetime
     kdf_memory_mib: int | None = None
+    threshold: int | None = None
+    custodians: list[str] | None = None
 
 
 class SlotList(Response, frozen=True, kw_only=True):
@@ -48,10 +46,6 @@ class SlotResponse(Response, frozen=True, kw_only=True):
     slot: SlotEntry
 
 
-NewSecret = Secret | Path
-"""What opens a new slot: a secret, or the path of a keyfile to make."""
-
-
 def list_slots(vault: Vault) -> SlotList:
     """The slots of every principal, oldest first."""
     good, damaged = vault.slots()
@@ -59,7 +53,7 @@ def list_slots(vault: Vault) -> SlotList:
     return SlotList(slots=[_entry(slot) for slot in good], damaged_slots=len(damaged))
 
 
-def test_slot(vault: Vault, principal: str | None, ask: Callable[[str], Secret]) -> SlotResponse:
+def test_slot(vault: Vault, principal: str | None, ask: Callable[[str], Unlocking]) -> SlotResponse:
     """Which slot opens with the secret that `ask` gives.
 
     Raises:
@@ -73,7 +67,8 @@ def add_slot(context: Context, new: NewSecret, label: str) -> SlotResponse:
     """Give the acting principal one more way to unlock.
 
     Raises:
-        KmsError: SlotRuleError for a label in use or too many slots, FileExistsAlreadyError for a keyfile.
+        KmsError: SlotRuleError for a label in use or too many slots, FileExistsAlreadyError for a keyfile or a share,
+            ValidationError for a label or custodians that cannot be.
     """
 
     def check() -> None:
@@ -87,9 +82,10 @@ def add_slot(context: Context, new: NewSecret, label: str) -> SlotResponse:
 
     with _recorded(context, "AddSlot", label):
         check_label(label)
+        newslots.check(new)
         check()
-        made, content = _make(context, new, label)
-        with _keyfile(new, content), context.session.edit_slots(_event(context, "AddSlot", made)):
+        made, files = newslots.make(context, new, label)
+        with newslots.written(files), context.session.edit_slots(_event(context, "AddSlot", made)):
             check()
             context.session.vault.store.put_slot(made.slot_id, formats.encode(made))
     return SlotResponse(slot=_entry(made))
@@ -104,13 +100,13 @@ def change_slot(context: Context, named: str | None, new: NewSecret) -> SlotResp
         new: The new secret.
 
     Raises:
-        KmsError: SlotNotFoundError, SlotRuleError when several slots could be meant.
+        KmsError: SlotNotFoundError, SlotRuleError when several slots could be meant, or when it is of custodians.
     """
     store = context.session.vault.store
     with _recorded(context, "ChangeSlot", named):
-        old = _find(context, named)
-        made, content = _make(context, new, old.label)
-        with _keyfile(new, content), context.session.edit_slots(_event(context, "ChangeSlot", made)):
+        old = _changeable(context, named)
+        made, files = newslots.make(context, new, old.label)
+        with newslots.written(files), context.session.edit_slots(_event(context, "ChangeSlot", made)):
             _find(context, old.slot_id)
             store.delete_slot(old.slot_id)
             store.put_slot(made.slot_id, formats.encode(made))
@@ -140,6 +136,11 @@ def find(context: Context, named: str | None) -> SlotEntry:
     return _entry(_find(context, named))
 
 
+def find_changeable(context: Context, named: str | None) -> SlotEntry:
+    """The slot that is to get another secret, before one is asked for; errors as `change_slot`."""
+    return _entry(_changeable(context, named))
+
+
 def _mine(context: Context) -> list[Slot]:
     good, _ = context.session.vault.slots()
     return [slot for slot in good if slot.principal == context.session.principal]
@@ -157,6 +158,18 @@ def _find(context: Context, named: str | None) -> Slot:
     return found[0]
 
 
+def _changeable(context: Context, named: str | None) -> Slot:
+    slot = _find(context, named)
+    if slot.quorum:
+        # One secret in the place of several custodians, under the label they know, is no change that goes unnoticed.
+        raise errors.SlotRuleError(
+            problem=f"slot {slot.label} opens with {slot.quorum.threshold} of the custodians "
+            f"{', '.join(slot.quorum.names)}, and is not changed",
+            hint="new shares need a new slot: `kms slot add --custodians`, then `kms slot remove`",
+        )
+    return slot
+
+
 @contextmanager
 def _recorded(context: Context, name: str, named: str | None) -> Iterator[None]:
     # Rules are checked before anything is derived, and again under the lock, where they count.
@@ -165,48 +178,13 @@ def _recorded(context: Context, name: str, named: str | None) -> Iterator[None]:
         yield
 
 
-def _make(context: Context, new: NewSecret, label: str) -> tuple[Slot, bytes]:
-    """A slot that opens with `new`, and the content of the keyfile if one is to be made."""
-    session = context.session
-    with session.read() as snapshot:
-        memory = max(snapshot.vault.kdf_memory_mib, session.vault.config.kdf_memory_mib)
-    raw = context.rng(keyfiles.SECRET_BYTES)
-    secret = new if isinstance(new, Secret) else Secret("keyfile", raw)
-    queued = derivation_queue(session.vault.paths.lock, timeout=session.vault.lock_timeout)
-    with queued if secret.kind == "passphrase" else nullcontext():
-        made = slots.make(
-            context.rng,
-            session.opened,
-            secret,
-            principal=session.principal,
-            name=label,
-            memory_mib=memory,
-            now=session.vault.clock(),
-        )
-    return made, keyfiles.encode(raw)
-
-
-@contextmanager
-def _keyfile(new: NewSecret, content: bytes) -> Iterator[None]:
-    """Make the keyfile, if `new` is the path of one; it is taken back if its slot is certain not to be written."""
-    if isinstance(new, Secret):
-        yield
-        return
-    files.create_private(new, content)
-    try:
-        yield
-    except errors.KmsError as error:
-        # Where the commit may have happened, the slot may be there, and perhaps it is the last one: its keyfile stays.
-        if not isinstance(error, errors.AuditUnavailableError | errors.InputOutputError):
-            new.unlink(missing_ok=True)
-        raise
-
-
 def _event(context: Context, name: str, slot: Slot) -> dict[str, Any]:
     session = context.session
     with session.read() as snapshot:
         place = snapshot.place
-    parameters = {"slotId": slot.slot_id, "label": slot.label, "kind": slot.kind}
+    parameters: dict[str, Any] = {"slotId": slot.slot_id, "label": slot.label, "kind": slot.kind}
+    if slot.quorum:
+        parameters |= {"threshold": slot.quorum.threshold, "custodians": list(slot.quorum.names)}
     outcome = events.Outcome(parameters)
     return events.event(name, session.principal, place, context.rng, read_only=False, outcome=outcome)
 
@@ -219,4 +197,6 @@ def _entry(slot: Slot) -> SlotEntry:
         kind=slot.kind,
         creation_date=slot.created,
         kdf_memory_mib=slot.kdf.memory_kib // 1024 if slot.kdf else None,
+        threshold=slot.quorum.threshold if slot.quorum else None,
+        custodians=list(slot.quorum.names) if slot.quorum else None,
     )
