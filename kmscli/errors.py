@@ -224,14 +224,6 @@ class InvalidShareError(InvalidKeyfileError):
     advice = "a share is one line that starts with `kms-share-1`; several keyfiles are taken only if each is one"
 
 
-class InvalidShareError(InvalidKeyfileError):
-    """A file that is not the whole share of a custodian."""
-
-    code = "InvalidShare"
-    text = "{path}: not the share of a custodian ({problem})"
-    advice = "a share is one line that starts with `kms-share-1`; several keyfiles are taken only if each is one"
-
-
 # -- asking (3, 10-14) -------------------------------------------------------------------------------------------------
 
 
@@ -271,13 +263,6 @@ class WrongSecretError(KmsError):
     http_status = 403
     text = "wrong {kind} for principal {principal}"
     advice = "`kms slot list` shows the slots of this vault"
-
-
-class WrongShareError(WrongSecretError):
-    """The share of a custodian that does not fit, with its name."""
-
-    text = "{path}: the share of {custodian} {problem}"
-    advice = "`kms slot list` shows the custodians of a slot"
 
 
 class WrongShareError(WrongSecretError):
