@@ -39,12 +39,17 @@ def check_chain(bodies: Sequence[bytes], trusted: bytes | None) -> RootSet:
         raise errors.VaultTamperedError(what="its first set of roots is not a first one")
     for body in bodies[1:]:
         following = record.decode(body, RootSet)
-        _check_step(current, following)
+        check_step(current, following)
         current = following
     return current
 
 
-def _check_step(current: RootSet, following: RootSet) -> None:
+def check_step(current: RootSet, following: RootSet) -> None:
+    """Check that a set of roots follows another one.
+
+    Raises:
+        VaultTamperedError: It does not, or no root of the set before signed it.
+    """
     if (following.vault_id, following.number) != (current.vault_id, current.number + 1):
         raise errors.VaultTamperedError(what="its sets of roots do not follow each other")
     unsigned = record.encode(msgspec.structs.replace(following, signature=b""))

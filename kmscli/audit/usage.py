@@ -250,8 +250,9 @@ class _Search:
         return self._proved(line)
 
     def _proved(self, line: bytes) -> Use:
+        # Its signature is left alone: the line hangs by digests from the last one, and its signer may have renewed his
+        # key since, or be gone.
         parsed = auditline.decode(line)
-        self._reader.check(parsed, line)
         seen = _look(line)
         return Use(parsed.eventName, parsed.eventTime, seen.eventID, seen.requestID)
 

@@ -13,17 +13,16 @@ from itertools import pairwise
 import msgspec
 
 from kmscli import errors
-from kmscli.audit import roots
 from kmscli.audit.faults import Place, fault
 from kmscli.audit.replay import Replay
 from kmscli.audit.signatures import Checks, Job
+from kmscli.audit.signers import Signers
 from kmscli.formats import auditline, tree
 from kmscli.formats.auditline import Line, RecordChange, Segment
 from kmscli.model import limits
 from kmscli.storage.segments import Entry, segment_number
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_VAULT_ID = re.compile(r"[0-9a-f]{32}")
 _OURS = re.compile(
     r"unlock-failures|torn-[0-9]{12}(\.unnoted)?|(?!0{8})[0-9]{8}\.usage"
     r"|\.([0-9]{8}\.jsonl|[0-9]{8}\.usage|torn-[0-9]{12}\.unnoted)\.tmp"
@@ -80,10 +79,7 @@ def check_files(entries: Iterable[Entry]) -> list[tuple[int, int]]:
 
 
 class Verifier:
-    """Takes a log line by line.
-
-    Every name of a signer is looked up in the set of roots that the newest head of a segment proved.
-    """
+    """Takes a log line by line; each is signed by who the lines before it say can sign."""
 
     def __init__(
         self, fingerprint: bytes, checks: Checks, *, replay: Replay | None = None, watch: Container[int] = ()
@@ -96,15 +92,12 @@ class Verifier:
             replay: Plays the changes again; None leaves that out.
             watch: Numbers of the lines whose digests the report is to hold.
         """
-        self._fingerprint = fingerprint
+        self._signers = Signers(fingerprint)
         self._checks = checks
         self._replay = replay
         self._watch = watch
         self._at = Place(0, 0, 0)
         self._torn = 0
-        self._root_bodies: tuple[bytes, ...] = ()
-        self._vault_id = ""
-        self._keys: dict[str, bytes] = {}
         self._digest = auditline.FIRST_PREV
         self._generation = 0
         self._root = tree.EMPTY.hex()
@@ -145,7 +138,7 @@ class Verifier:
         if self._times is None:
             raise errors.AuditTamperedError(what="it has no line")
         return Report(
-            vault_id=self._vault_id,
+            vault_id=self._signers.vault_id,
             lines=self._at.seq,
             segments=self._at.segment,
             first_time=self._times[0],
@@ -188,11 +181,11 @@ class Verifier:
             raise _wrong("it has the member segment, but begins none")
         self._check_chain(place, line)
         self._check_state(place, line)
-        signer = line.signature.signer
-        if signer not in self._keys:
-            raise _wrong(f"it was signed by {signer[:64]!r}, who is no root")
-        message = auditline.signed_bytes(self._vault_id, auditline.signed_part(data))
-        return Job(self._keys[signer], message, line.signature.value)
+        # By what was known before the line: what it tells of keys counts from the next line on.
+        key = self._signers.key_of(line)
+        self._signers.learn(line)
+        message = auditline.signed_bytes(self._signers.vault_id, auditline.signed_part(data))
+        return Job(key, message, line.signature.value)
 
     def _enter(self, number: int, segment: Segment | None) -> None:
         if number != self._at.segment + 1:
@@ -201,24 +194,10 @@ class Verifier:
             raise _wrong("it begins a segment, but lacks the member segment")
         if segment.number != number:
             raise _wrong(f"it does not begin segment {number}")
-        bodies = tuple(body.encode() for body in segment.roots)
-        if bodies[: len(self._root_bodies)] != self._root_bodies:
-            raise _wrong("its chain of roots does not extend the one before")
-        self._trust(bodies)
-
-    def _trust(self, bodies: Sequence[bytes]) -> None:
-        try:
-            current = roots.check_chain(bodies, self._fingerprint)
-        except errors.VaultTamperedError as error:
-            raise _wrong(f"its chain of roots does not hold: {error.data.get('what', error.text)}") from error
-        if not _VAULT_ID.fullmatch(current.vault_id):
-            raise _wrong("its roots are those of no vault")
-        self._root_bodies = tuple(bodies)
-        self._vault_id = current.vault_id
-        self._keys = {key.principal: key.sign for key in current.roots}
+        self._signers.enter(segment)
 
     def _check_chain(self, place: Place, line: Line) -> None:
-        if line.vault.id != self._vault_id:
+        if line.vault.id != self._signers.vault_id:
             raise _wrong("it belongs to another vault")
         if line.chain.seq != place.seq:
             raise _wrong("it has another number")

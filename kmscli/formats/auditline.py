@@ -6,7 +6,7 @@ there is one spelling of each line and nothing hides in it. Bytes to members and
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -47,11 +47,26 @@ class RecordChange(_Loose, frozen=True, kw_only=True, array_like=True):
     new: str | None
 
 
+class Signer(_Loose, frozen=True, kw_only=True):
+    """A principal who is no root, with the key by which his lines are known; `sign` is 32 bytes."""
+
+    name: str
+    state: Literal["enabled", "disabled"]
+    sign: bytes
+
+
 class Segment(_Loose, frozen=True, kw_only=True):
-    """Stands in the first line of each segment: its number and the chain of root sets, each as its JSON text."""
+    """Stands in the first line of each segment, and repeats who can sign.
+
+    Attributes:
+        number: Of the segment.
+        roots: The chain of root sets, each as its JSON text.
+        principals: Those who are no roots, in the order of their names.
+    """
 
     number: int
     roots: tuple[str, ...]
+    principals: tuple[Signer, ...] = ()
 
 
 class Signature(_Loose, frozen=True, kw_only=True):
@@ -62,7 +77,11 @@ class Signature(_Loose, frozen=True, kw_only=True):
 
 
 class Line(_Loose, frozen=True, kw_only=True):
-    """What verification reads of a line."""
+    """What verification reads of a line.
+
+    Attributes:
+        principals: Bodies of the `principal` records that a change writes; `roots` those of its `roots` records.
+    """
 
     eventName: str  # noqa: N815 - CloudTrail's name
     eventTime: Annotated[datetime, msgspec.Meta(tz=True)]  # noqa: N815 - CloudTrail's name
@@ -70,6 +89,8 @@ class Line(_Loose, frozen=True, kw_only=True):
     chain: Chain
     signature: Signature
     change: tuple[RecordChange, ...] | None = None
+    roots: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
     segment: Segment | None = None
 
 

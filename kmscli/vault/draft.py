@@ -101,7 +101,7 @@ class Draft(Records):
         return tree.node_digest(tree.TRUNK, self._node(tree.TRUNK)).hex(), self._changes.listed()
 
     def bodies(self, kind: str) -> tuple[bytes, ...]:
-        """The bodies of the records of a kind that the draft changed, those that it deleted left out, in their order."""
+        """The bodies of the records of a kind that the draft wrote, in the order of their ids."""
         names = (record_id for changed, record_id in self._changes.names() if changed == kind)
         rows = (self.group(record.group_of(kind, name)).get((kind, name)) for name in names)
         return tuple(row.body for row in rows if row is not None)

@@ -33,7 +33,7 @@ from kmscli.storage.places import refuse_network
 from kmscli.storage.sqlite import Store
 from kmscli.vault import config, shares, slots
 from kmscli.vault.draft import Draft
-from kmscli.vault.journal import Actor, State, compose
+from kmscli.vault.journal import Actor, State, Written, compose
 from kmscli.vault.journal import Place as LinePlace
 from kmscli.vault.secrets import Secret
 
@@ -273,7 +273,7 @@ def _first_line(draft: Draft, plan: Plan, event: dict[str, Any], opened: slots.O
         now=draft.now,
         state=state,
         place=LinePlace(1, auditline.FIRST_PREV, (1, (root_body,))),
-        change=changes,
+        written=Written(changes),
     )
     first = Head(
         vault_id=opened.vault_id,

@@ -17,13 +17,13 @@ from kmscli import errors
 from kmscli.audit.log import Tail
 from kmscli.crypto import identity
 from kmscli.formats import auditline
-from kmscli.formats.auditline import RecordChange
+from kmscli.formats.auditline import RecordChange, Signer
 from kmscli.model import limits
 from kmscli.storage import segments
 from kmscli.storage.paths import pin_file
 from kmscli.vault import pin
 from kmscli.vault.folder import Vault
-from kmscli.vault.lines import check_line
+from kmscli.vault.lines import check_line, others
 from kmscli.vault.pin import Pin
 from kmscli.vault.snapshot import Snapshot
 
@@ -47,11 +47,33 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a line goes: after which one, and whether it begins a segment (its number and the chain of roots)."""
+    """Where a line goes: after which one, and whether it begins a segment.
+
+    Attributes:
+        segment: The number of the segment that it begins, and the chain of roots.
+        principals: Who else is known then.
+    """
 
     seq: int
     prev: str
     segment: tuple[int, Sequence[bytes]] | None
+    principals: Sequence[Signer] = ()
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a change changed.
+
+    Attributes:
+        changes: Each record.
+        roots: Bodies of the sets of roots among them, in order; `principals` those of the principals.
+    """
+
+    changes: Sequence[RecordChange] = ()
+    roots: Sequence[bytes] = ()
+    principals: Sequence[bytes] = ()
+
+
+NOTHING = Written()
 
 
 def compose(
@@ -61,7 +83,7 @@ def compose(
     now: datetime,
     state: State,
     place: Place,
-    change: Sequence[RecordChange] = (),
+    written: Written = NOTHING,
     failures: int = 0,
 ) -> bytes:
     """One line, signed, without a newline (docs/spec/audit.md, "Line").
@@ -72,20 +94,26 @@ def compose(
         now: Its time; written in whole seconds.
         state: The state it tells of.
         place: Where it goes.
-        change: The records that a change changed.
+        written: What a change changed.
         failures: Failed unlocks that no line tells of yet.
     """
     line: dict[str, Any] = {"eventVersion": EVENT_VERSION}
     line["eventTime"] = now.astimezone(UTC).replace(microsecond=0)
     line |= event
     line["vault"] = {"id": state.vault_id, "generation": state.generation, "root": state.root}
-    if change:
-        line["change"] = change
+    if written.changes:
+        line["change"] = written.changes
+    if written.roots:
+        line["roots"] = [body.decode() for body in written.roots]
+    if written.principals:
+        line["principals"] = [body.decode() for body in written.principals]
     if failures:
         line["failedUnlocks"] = failures
     if place.segment:
-        number, roots = place.segment
-        line["segment"] = {"number": number, "roots": [body.decode() for body in roots]}
+        number, chain = place.segment
+        line["segment"] = {"number": number, "roots": [body.decode() for body in chain]}
+        if place.principals:
+            line["segment"]["principals"] = place.principals
     line["chain"] = {"seq": place.seq, "prev": place.prev}
     return auditline.encode(line, vault_id=state.vault_id, signer=actor.principal, sign=actor.identity.sign)
 
@@ -118,6 +146,7 @@ class Journal:
         self._seen = seen
         self.snapshot = snapshot
         self._pin_path = pin_file(snapshot.head.vault_id)
+        self._others: tuple[Signer, ...] | None = None
         self._tail = vault.log.settle(latest, partial(check_line, snapshot))
         self._check_tail()
         self.now = self._time()
@@ -128,6 +157,15 @@ class Journal:
         for name in vault.log.unnoted():
             self.write({"eventName": "AuditRecovered", "requestParameters": {"tornEnd": name}})
             vault.log.mark_noted(name)
+        if vault.log.next_segment(self._tail) is not None:
+            # Read before a change begins: inside one, the records are no longer those of the snapshot.
+            self._known_others()
+
+    def _known_others(self) -> tuple[Signer, ...]:
+        if self._others is None:
+            with self._vault.store.snapshot():
+                self._others = others(self.snapshot)
+        return self._others
 
     def _check_tail(self) -> None:
         tail, head = self._tail, self.snapshot.head
@@ -150,20 +188,21 @@ class Journal:
             raise errors.ClockError(seconds=behind)
         return max(now, self._tail.time)
 
-    def compose(self, event: dict[str, Any], state: State, change: Sequence[RecordChange] = ()) -> bytes:
+    def compose(self, event: dict[str, Any], state: State, written: Written = NOTHING) -> bytes:
         """The next line, signed; arguments as for the function `compose`."""
-        return self._compose(self._tail, event, state, change)
+        return self._compose(self._tail, event, state, written)
 
-    def _compose(self, tail: Tail, event: dict[str, Any], state: State, change: Sequence[RecordChange] = ()) -> bytes:
+    def _compose(self, tail: Tail, event: dict[str, Any], state: State, written: Written = NOTHING) -> bytes:
         number = self._vault.log.next_segment(tail)
         segment = None if number is None else (number, self.snapshot.root_bodies)
+        known = () if number is None else self._known_others()
         return compose(
             event,
             self._actor,
             now=self.now,
             state=state,
-            place=Place(tail.seq + 1, tail.digest, segment),
-            change=change,
+            place=Place(tail.seq + 1, tail.digest, segment, known),
+            written=written,
             failures=segments.failures(self._vault.paths.unlock_failures) if tail is self._tail else 0,
         )
 

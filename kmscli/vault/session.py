@@ -16,13 +16,14 @@ from kmscli import errors
 from kmscli.formats import auditline
 from kmscli.formats.head import Head
 from kmscli.formats.record import RootKey
+from kmscli.model.ids import principal_arn
 from kmscli.storage import files
 from kmscli.storage.lock import vault_lock
 from kmscli.storage.paths import pin_file
 from kmscli.vault import pin
 from kmscli.vault.draft import Draft
 from kmscli.vault.folder import Vault
-from kmscli.vault.journal import Actor, Journal, State
+from kmscli.vault.journal import Actor, Journal, State, Written
 from kmscli.vault.slots import Opened
 from kmscli.vault.snapshot import Snapshot
 
@@ -117,6 +118,8 @@ class Session:
             raise errors.PrincipalNotFoundError(principal=self.principal)
         if (known.sign, known.seal) != (self.identity.sign_public, self.identity.seal_public):
             raise errors.VaultTamperedError(what=f"the slot does not hold the identity of {self.principal}")
+        if known.state != "enabled":
+            raise errors.PrincipalDisabledError(principal=principal_arn(snapshot.place, known.kind, known.name))
         self._roots = snapshot.roots.roots
         return snapshot
 
@@ -185,7 +188,8 @@ class Session:
         if not changes:
             return journal.compose(draft.event, journal.state)
         before = journal.snapshot.head
-        line = journal.compose(draft.event, State(before.vault_id, before.generation + 1, root), changes)
+        written = Written(changes, draft.bodies("roots"), draft.bodies("principal"))
+        line = journal.compose(draft.event, State(before.vault_id, before.generation + 1, root), written)
         after = Head(
             vault_id=before.vault_id,
             generation=before.generation + 1,

@@ -23,7 +23,9 @@ from tests.vectors.made import (
     WHEN,
     Entry,
     Row,
+    Story,
     blob,
+    bob_record,
     event,
     file,
     fingerprint,
@@ -70,6 +72,7 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "rejected-share": file("Shares.", 'vault.md, "Key material"', shares(sealer)),
         "rejected-vault-secret": file("Vault secrets.", 'vault.md, "Key material"', vault_secrets(sealer)),
         "rejected-material": file("Materials of versions.", 'vault.md, "Key material"', materials()),
+        "rejected-auditlog": file("Logs, up to a line that is wrong.", 'audit.md, "Who signs"', logs()),
         "rejected-auditline": file("Lines of the log.", 'audit.md, "Line"', lines()),
     }
 
@@ -839,3 +842,124 @@ def _trailing_two(text: str) -> str:
     if base64.b64decode(changed) != base64.b64decode(text):
         raise ValueError(text)
     return changed
+
+
+# -- whole logs --------------------------------------------------------------------------------------------------------
+
+Change = dict[tuple[str, str], str | None]
+
+
+def _with_bob() -> Story:
+    log, sets = Story(), [spec.encode(first_set())]
+    log.add(ADMIN, "admin", {("principal", "admin"): spec.encode(principal_record())}, {"roots": sets})
+    log.add(ADMIN, "admin", _bob())
+    return log
+
+
+def _bob(**members: Any) -> Change:
+    return {("principal", "bob"): spec.encode(bob_record(**members))}
+
+
+def _known(state: str = "enabled") -> Entry:
+    return {"name": "bob", "state": state, "sign": BOB.sign_public}
+
+
+def logs() -> list[Entry]:
+    sets = [spec.encode(first_set())]
+    eve = {("principal", "eve"): spec.encode(bob_record(name="eve", sign=EVE.sign_public, seal=EVE.sealing.public))}
+    alias: Change = {("alias", "alias/a"): "{}"}
+    body = spec.encode(bob_record())
+    other = spec.encode(bob_record(tags=[["a", "b"]]))
+    lacking = "it does not carry the principals and sets of roots that it writes"
+    repeats = "its principals are not those known before it"
+    second, third = spec.encode(second_set()), spec.encode(third_set())
+    forged = spec.encode(spec.signed_root_set(spec.root_set(VAULT_ID, 2, {"admin": ADMIN, "bob": BOB}), "admin", EVE))
+    cases: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+        "a stranger": ("it was signed by 'eve', who is no principal of the vault", [(EVE, "eve")]),
+        "a stranger, under the name of bob": ("its signature does not hold", [(EVE, "bob")]),
+        "a change by who is no root": (
+            "it changes records, and was signed by 'bob', who is no root",
+            [(BOB, "bob", alias)],
+        ),
+        "keys that who is no root tells of": (
+            "it changes records, and was signed by 'bob', who is no root",
+            [(BOB, "bob", eve)],
+        ),
+        "keys told of by a line that changes nothing": (
+            "it changes nothing, but tells of new keys",
+            [(BOB, "bob", None, None, {"principals": [body]})],
+        ),
+        "a line after the signer was disabled": (
+            "it was signed by 'bob', who is disabled",
+            [(ADMIN, "admin", _bob(state="disabled")), (BOB, "bob")],
+        ),
+        "a line after the signer was deleted": (
+            "it was signed by 'bob', who is no principal of the vault",
+            [(ADMIN, "admin", {("principal", "bob"): None}), (BOB, "bob")],
+        ),
+        "a line by the key before a renewal": (
+            "its signature does not hold",
+            [(ADMIN, "admin", _bob(sign=EVE.sign_public)), (BOB, "bob")],
+        ),
+        "a principal written without its body": (lacking, [(ADMIN, "admin", eve, None, {"principals": []})]),
+        "another body than is written": (
+            lacking,
+            [(ADMIN, "admin", _bob(state="disabled"), None, {"principals": [other]})],
+        ),
+        "a body of somebody who is not written": (lacking, [(ADMIN, "admin", alias, None, {"principals": [body]})]),
+        "a body twice": (
+            "its principals are not listed in order",
+            [(ADMIN, "admin", _bob(state="disabled"), None, {"principals": [body, body]})],
+        ),
+        "a body that is none": (
+            "it carries what is no PrincipalRecord",
+            [(ADMIN, "admin", _bob(state="disabled"), None, {"principals": ["{}"]})],
+        ),
+        "a root whom the roots do not name": (
+            "its principal 'bob' is not what the roots say",
+            [(ADMIN, "admin", _bob(root=True))],
+        ),
+        "a root who is said to be none": (
+            "its principal 'admin' is not what the roots say",
+            [(ADMIN, "admin", {("principal", "admin"): spec.encode(principal_record() | {"root": False})})],
+        ),
+        "a segment that leaves a principal out": (repeats, [(BOB, "bob", None, {"roots": sets})]),
+        "a segment that says a principal is disabled": (
+            repeats,
+            [(ADMIN, "admin", None, {"roots": sets, "principals": [_known("disabled")]})],
+        ),
+        "a segment that introduces somebody": (
+            repeats,
+            [(BOB, "bob", None, {"roots": sets, "principals": [_known(), _known() | {"name": "eve"}]})],
+        ),
+        "a segment that introduces roots": (
+            "its chain of roots is not the one known before it",
+            [(ADMIN, "admin", None, {"roots": [*sets, second], "principals": [_known()]})],
+        ),
+        "roots that nobody of the set before signed": (
+            "its set of roots does not hold: a signature does not hold",
+            [(ADMIN, "admin", {("roots", "2"): forged})],
+        ),
+        "roots that do not follow": (
+            "its set of roots does not hold: its sets of roots do not follow each other",
+            [(ADMIN, "admin", {("roots", "3"): third})],
+        ),
+        "roots under another number": (lacking, [(ADMIN, "admin", {("roots", "3"): second})]),
+    }
+    return [_log(name, reason, lines) for name, (reason, lines) in cases.items()]
+
+
+def _log(name: str, reason: str, lines: list[tuple[Any, ...]]) -> Entry:
+    log = _with_bob()
+    for who, signer, *rest in lines:
+        change, segment, members = [*rest, None, None, None][:3]
+        log.add(who, signer, change, segment, **(members or {}))
+    return refused(
+        name,
+        "audit.signers",
+        "AuditTamperedError",
+        fingerprint=fingerprint(),
+        lines=log.lines,
+        seq=len(log.lines),
+        reason=reason,
+    )

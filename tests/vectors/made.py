@@ -71,6 +71,9 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "import-token": file("An import token and what is in it.", 'vault.md, "Import tokens"', import_tokens()),
         "context": file("An encryption context and its canonical form.", 'blob.md, "Canonical..."', contexts()),
         "blob": file("A blob and what is in it.", 'blob.md, "Blob"', blobs()),
+        "join": file("A request to join.", 'vault.md, "Joining"', joins(sealer)),
+        "renewal": file("A request for a new identity.", 'vault.md, "Joining"', renewals(sealer)),
+        "auditlog": file("A log, line by line, and its root fingerprint.", 'audit.md, "Who signs"', logs()),
         "auditline": file("A line of the log, and what its signature covers.", 'audit.md, "Line"', lines()),
     }
 
@@ -382,6 +385,10 @@ def bodies(sealer: Sealer) -> dict[str, tuple[str, str, Entry]]:
         "roots, a later set": ("roots", "2", second_set()),
         "vault-secret": ("vault-secret", "admin", spec.record("vault-secret", secret)),
         "principal": ("principal", "admin", principal_record()),
+        "principal, every member set": ("principal", "ci", role_record()),
+        "identity-policy": ("identity-policy", "bob/use keys", identity_policy_record()),
+        "roster": ("roster", "", spec.record("roster", {"principals": ["admin", "bob", "ci"]})),
+        "sharing": ("sharing", "bob", spec.record("sharing", {"principal": "bob", "bucket": 4095, "group": "key/x"})),
         "alias": ("alias", "alias/app/db", spec.record("alias", alias)),
         "share": ("share", f"{KEY_ID}/admin", spec.record("share", share)),
         **_key_bodies(),
@@ -390,6 +397,7 @@ def bodies(sealer: Sealer) -> dict[str, tuple[str, str, Entry]]:
         "policy, every kind of character": ("policy", KEY_ID, policy_record(document=ALL_CHARACTERS)),
         "grant, as it is made": ("grant", f"{KEY_ID}/{GRANT_ID}", grant_record()),
         "grant, every member set": ("grant", f"{KEY_ID}/{full_grant()['grant_id']}", full_grant()),
+        "grant, that ends": ("grant", f"{KEY_ID}/{GRANT_ID}", grant_record(expires=NEXT_DAY)),
         "grant, an empty constraint": ("grant", f"{KEY_ID}/{GRANT_ID}", grant_record(context_subset={})),
     }
 
@@ -407,6 +415,7 @@ def _key_bodies() -> dict[str, tuple[str, str, Entry]]:
         deletion_window=30,
         rotation_period=365,
         next_rotation="2027-03-01T12:00:00.123000Z",
+        grant_end=NEXT_DAY,
     )
     return {
         "key, as it is made": ("key", KEY_ID, key_record()),
@@ -448,6 +457,32 @@ def principal_record() -> Entry:
         "seal": ADMIN.sealing.public,
     }
     return spec.record("principal", members)
+
+
+def role_record() -> Entry:
+    """The record of `ci`, a role that is disabled and has tags."""
+    members = {
+        "name": "ci",
+        "kind": "role",
+        "root": False,
+        "state": "disabled",
+        "created": WHOLE_SECOND,
+        "sign": BOB.sign_public,
+        "seal": BOB.sealing.public,
+        "tags": [["team", ALL_CHARACTERS], ["\u00e9", ""]],
+    }
+    return spec.record("principal", members)
+
+
+def bob_record(**members: Any) -> Entry:
+    """The record of `bob`, a user who is no root."""
+    made = principal_record() | {"name": "bob", "root": False, "sign": BOB.sign_public, "seal": BOB.sealing.public}
+    return spec.record("principal", made | members)
+
+
+def identity_policy_record() -> Entry:
+    """The record of a policy of `bob`."""
+    return spec.record("identity-policy", {"principal": "bob", "name": "use keys", "document": ALL_CHARACTERS})
 
 
 def records(sealer: Sealer) -> list[Entry]:
@@ -916,3 +951,183 @@ def lines() -> list[Entry]:
             }
         )
     return entries
+
+
+# -- joining -----------------------------------------------------------------------------------------------------------
+
+
+def slot_of(sealer: Sealer, principal: str, name: str, who: spec.Principal) -> Entry:
+    """A slot for a keyfile that opens the identity `who` of a principal."""
+    made = slot(sealer, name, "keyfile")
+    slot_id, salt = made["slot_id"], made["salt"]
+    anchor = spec.seal(
+        spec.anchor_key(KEYFILE_SECRET, salt),
+        spec.label("slot-anchor", slot_id, principal),
+        bytes.fromhex(VAULT_ID) + fingerprint(),
+        salt=fixed(f"anchor of {name}", 24),
+    )
+    seed = sealer.seal_to(
+        f"seed of {principal} in {name}, {spec.key_fingerprint(who)[:8]}",
+        spec.label("slot-seed", slot_id, principal, VAULT_ID),
+        who.seed,
+        secret=KEYFILE_SECRET,
+        prefix=spec.label("slot-seal", salt),
+    )
+    return spec.with_check(made | {"principal": principal, "anchor": anchor, "seed": seed})
+
+
+def join_members(sealer: Sealer, **members: Any) -> Entry:
+    """The members of bob's request to join, without its signature."""
+    made = {
+        "format": "kms-join-1",
+        "name": "bob",
+        "vault_id": VAULT_ID,
+        "fingerprint": fingerprint().hex(),
+        "sign": BOB.sign_public,
+        "seal": BOB.sealing.public,
+        "slot": spec.encode(slot_of(sealer, "bob", "laptop", BOB)).encode(),
+        "created": WHEN,
+    }
+    return made | members
+
+
+def joins(sealer: Sealer) -> list[Entry]:
+    file_content = spec.join_request(join_members(sealer), BOB)
+    return [
+        {
+            "name": "of bob",
+            "file": file_content,
+            "keyfile": spec.keyfile(KEYFILE_SECRET),
+            "seed": BOB.seed,
+            "key_fingerprint": spec.key_fingerprint(BOB),
+        }
+    ]
+
+
+NEW_BOB = spec.Principal(fixed("bob, renewed"))
+
+
+def renewal_members(sealer: Sealer, **members: Any) -> Entry:
+    """The members of bob's request for a new identity, without its signatures."""
+    slots = sorted((slot_of(sealer, "bob", name, NEW_BOB) for name in ("laptop", "desk")), key=lambda s: s["slot_id"])
+    made = {
+        "format": "kms-renew-1",
+        "name": "bob",
+        "vault_id": VAULT_ID,
+        "fingerprint": fingerprint().hex(),
+        "old": BOB.sign_public,
+        "sign": NEW_BOB.sign_public,
+        "seal": NEW_BOB.sealing.public,
+        "slots": [spec.encode(each).encode() for each in slots],
+        "created": WHEN,
+    }
+    return made | members
+
+
+def renewals(sealer: Sealer) -> list[Entry]:
+    return [
+        {
+            "name": "of bob",
+            "file": spec.renewal_request(renewal_members(sealer), BOB, NEW_BOB),
+            "keyfile": spec.keyfile(KEYFILE_SECRET),
+            "old": BOB.sign_public,
+            "seed": NEW_BOB.seed,
+        }
+    ]
+
+
+# -- a whole log -------------------------------------------------------------------------------------------------------
+
+
+class Story:
+    """A log in the making, as audit.md says it.
+
+    Attributes:
+        lines: Number of the segment and text of each line.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[list[Any]] = []
+        self._held: dict[tuple[str, str], bytes] = {}
+        self._generation = 0
+        self._segment = 1
+        self._prev = "0" * 64
+
+    def add(
+        self,
+        who: spec.Principal,
+        signer: str,
+        change: dict[tuple[str, str], str | None] | None = None,
+        segment: Entry | None = None,
+        **members: Any,
+    ) -> None:
+        """A line.
+
+        Args:
+            who: Who signs, by the name `signer`.
+            signer: His name.
+            change: The body of each record that it writes, None for one that it deletes.
+            segment: What the first line of a segment repeats, without its number.
+            members: Of the line, beside those that every one has.
+        """
+        line = {"eventTime": WHOLE_SECOND, "eventName": "Encrypt"} | members
+        listed = []
+        for (kind, record_id), body in sorted((change or {}).items()):
+            new = None if body is None else spec.record_digest(kind, record_id, body)
+            old = self._held.pop((kind, record_id), None)
+            listed.append([kind, record_id, old.hex() if old else None, new.hex() if new else None])
+            if new:
+                self._held[kind, record_id] = new
+        self._generation += bool(listed)
+        grouped: dict[str, list[tuple[str, str, bytes]]] = {}
+        for (kind, record_id), value in self._held.items():
+            grouped.setdefault(spec.group_of(kind, record_id), []).append((kind, record_id, value))
+        line["vault"] = {"id": VAULT_ID, "generation": self._generation, "root": spec.trunk_digest(grouped).hex()}
+        if listed:
+            line["change"] = listed
+        for member, kind in (("roots", "roots"), ("principals", "principal")):
+            carried = [body for (found, _), body in sorted((change or {}).items()) if found == kind and body]
+            if carried and self.lines and member not in members:
+                line[member] = carried
+        if segment:
+            self._segment += bool(self.lines)
+            line["segment"] = {"number": self._segment} | segment
+        line["chain"] = {"seq": len(self.lines) + 1, "prev": self._prev}
+        text = spec.audit_line(line, vault_id=VAULT_ID, signer=signer, who=who)
+        self.lines.append([self._segment, text])
+        self._prev = sha256(text.encode()).hexdigest()
+
+
+def story() -> Story:
+    """Bob comes, works, gets a new identity, is disabled; then the only root renews her own."""
+    log, sets = Story(), [spec.encode(first_set())]
+    admin = {("principal", "admin"): spec.encode(principal_record()), ("roots", "1"): sets[0]}
+    log.add(ADMIN, "admin", admin, {"roots": sets}, eventName="CreateVault")
+    log.add(ADMIN, "admin", {("principal", "bob"): spec.encode(bob_record())}, eventName="CreateUser")
+    log.add(BOB, "bob")
+    known = {"name": "bob", "state": "enabled", "sign": BOB.sign_public}
+    log.add(BOB, "bob", segment={"roots": sets, "principals": [known]})
+    keys = {"sign": NEW_BOB.sign_public, "seal": NEW_BOB.sealing.public}
+    log.add(ADMIN, "admin", {("principal", "bob"): spec.encode(bob_record(**keys))}, eventName="RotateIdentity")
+    log.add(NEW_BOB, "bob")
+    disabled = spec.encode(bob_record(state="disabled", **keys))
+    log.add(ADMIN, "admin", {("principal", "bob"): disabled}, eventName="DisablePrincipal")
+    other = spec.Principal(fixed("admin, renewed"))
+    following = spec.signed_root_set(spec.root_set(VAULT_ID, 2, {"admin": other}), "admin", ADMIN)
+    sets = [*sets, spec.encode(following)]
+    renewed = principal_record() | {"sign": other.sign_public, "seal": other.sealing.public}
+    change: dict[tuple[str, str], str | None] = {
+        ("roots", "2"): sets[1],
+        ("principal", "admin"): spec.encode(spec.record("principal", renewed)),
+    }
+    log.add(ADMIN, "admin", change, eventName="RotateIdentity")
+    log.add(other, "admin")
+    known = {"name": "bob", "state": "disabled", "sign": NEW_BOB.sign_public}
+    log.add(other, "admin", segment={"roots": sets, "principals": [known]})
+    log.add(other, "admin", {("principal", "bob"): None}, eventName="DeleteUser")
+    log.add(other, "admin", segment={"roots": sets})
+    return log
+
+
+def logs() -> list[Entry]:
+    return [{"name": "of several principals", "fingerprint": fingerprint(), "lines": story().lines}]

@@ -212,14 +212,17 @@ _MEMBERS = {
     "vault": "vault_id account region created kdf_memory_mib",
     "roots": "vault_id number roots signer? signature?",
     "vault-secret": "principal sealed",
-    "principal": "name kind root state created sign seal",
+    "principal": "name kind root state created sign seal tags?",
+    "identity-policy": "principal name document",
+    "roster": "principals",
+    "sharing": "principal bucket group",
     "alias": "name key_id created updated",
     "key": "key_id created key_spec key_usage origin manager state current kek description? aliases? tags?"
-    " deletion_date? deletion_window? rotation_period? next_rotation?",
+    " deletion_date? deletion_window? rotation_period? next_rotation? grant_end?",
     "version": "key_id number created material_id sealed? public? rotation? rotated? description? valid_to?",
     "share": "key_id principal kek sealed",
     "policy": "key_id document",
-    "grant": "key_id grant_id created grantee operations retiring? name? context_equals? context_subset?",
+    "grant": "key_id grant_id created grantee operations retiring? name? context_equals? context_subset? expires?",
 }
 """Kind of a record -> the members of its body in order; `?` marks those that have a default."""
 _EMPTY_STRINGS = {"signer", "description", "retiring", "name"}
@@ -269,8 +272,8 @@ def group_of(kind: str, record_id: str) -> str:
     """The group of a record."""
     if kind == "alias":
         return record_id
-    if kind == "principal":
-        return f"principal/{record_id}"
+    if kind in ("principal", "identity-policy"):
+        return f"principal/{record_id.partition('/')[0]}"
     key_id, _, _ = record_id.partition("/")
     if kind in ("key", "version", "share", "policy"):
         return f"key/{key_id}"
@@ -339,6 +342,24 @@ def token_context(vault_id: str, key_id: str, *, head: bytes = TOKEN_HEAD) -> by
 
 def import_token(key: bytes, context: bytes, body: str, *, salt: bytes, head: bytes = TOKEN_HEAD) -> bytes:
     return head + seal(key, context, body.encode(), salt=salt)
+
+
+# -- vault.md, "Joining" -----------------------------------------------------------------------------------------------
+
+
+def key_fingerprint(who: Principal) -> str:
+    return digest("identity", who.sign_public, who.sealing.public).hex()
+
+
+def join_request(members: dict[str, Any], who: Principal) -> str:
+    """The file of a request to join, whose members but `signature` are given."""
+    return encode(members | {"signature": who.sign(label("join", encode(members)))}) + "\n"
+
+
+def renewal_request(members: dict[str, Any], old: Principal, new: Principal) -> str:
+    """The file of a request for a new identity, whose members but `approval` and `signature` are given."""
+    approved = members | {"approval": old.sign(label("renew-approval", encode(members)))}
+    return encode(approved | {"signature": new.sign(label("renew", encode(approved)))}) + "\n"
 
 
 # -- blob.md, audit.md -------------------------------------------------------------------------------------------------

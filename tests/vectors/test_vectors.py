@@ -12,13 +12,16 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from kmscli import errors
 from kmscli.audit import roots
 from kmscli.audit.replay import Replay
+from kmscli.audit.signatures import Here
+from kmscli.audit.verify import Verifier
 from kmscli.crypto import identity, kdf, registry, seal
 from kmscli.crypto.identity import Identity, SealingKey
 from kmscli.crypto.keypair import Pair
 from kmscli.errors import KmsError
-from kmscli.formats import auditline, blob, context, head, importtoken, keyfile, record, slot, tree, wire
+from kmscli.formats import auditline, blob, context, head, importtoken, joining, keyfile, record, slot, tree, wire
 from kmscli.formats.auditline import RecordChange
 from kmscli.formats.head import Head
 from kmscli.formats.importtoken import ImportToken
@@ -364,6 +367,41 @@ def test_another_head_is_refused(vector: Vector) -> None:
     refused(vector, read)
 
 
+# -- joining -----------------------------------------------------------------------------------------------------------
+
+
+def opened(body: bytes, secret: str, seed: bytes) -> str:
+    """Whose the slot is that opens to `seed`."""
+    found = slot.decode(body)
+    inside = slots.open_slot(found, Secret.keyfile(secret.encode(), path="keyfile"))
+    assert inside is not None
+    assert seed == inside.identity.seed
+    return found.principal
+
+
+@vectors("join")
+def test_a_request_to_join_is_written_signed_and_read(vector: Vector) -> None:
+    content, who = vector.text("file"), Identity(vector.raw("seed"))
+    found = joining.decode_join(content, path="file")
+    assert joining.encode(found) == content
+    assert (who.sign_public, who.seal_public) == (found.sign, found.seal)
+    assert who.sign(joining.join_bytes(found)) == found.signature
+    assert joining.key_fingerprint(found.sign, found.seal) == vector["key_fingerprint"]
+    assert opened(found.slot, vector["keyfile"], who.seed) == found.name
+
+
+@vectors("renewal")
+def test_a_request_for_a_new_identity_is_written_signed_and_read(vector: Vector) -> None:
+    content, who = vector.text("file"), Identity(vector.raw("seed"))
+    found = joining.decode_renewal(content, path="file")
+    assert joining.encode(found) == content
+    assert (vector.raw("old"), who.sign_public, who.seal_public) == (found.old, found.sign, found.seal)
+    identity.verify(found.old, joining.approval_bytes(found), found.approval)
+    assert who.sign(joining.renewal_bytes(found)) == found.signature
+    secret = vector["keyfile"]
+    assert {opened(body, secret, who.seed) for body in found.slots} == {found.name}
+
+
 # -- key material ------------------------------------------------------------------------------------------------------
 
 
@@ -522,6 +560,29 @@ def test_a_line_is_written_signed_and_read(vector: Vector) -> None:
     assert auditline.decode(line).signature.signer == signer
     assert auditline.digest(line) == vector["digest"]
     identity.verify(who.sign_public, vector.raw("signed_bytes"), auditline.decode(line).signature.value)
+
+
+@vectors("auditlog")
+def test_a_log_of_several_principals_holds_line_by_line(vector: Vector) -> None:
+    lines = vector["lines"]
+    verifier = Verifier(vector.raw("fingerprint"), Here(), replay=Replay())
+    for segment, line in lines:
+        verifier.take(segment, line.encode() + b"\n")
+    assert verifier.report().lines == len(lines)
+
+
+@vectors("rejected-auditlog")
+def test_another_log_is_refused_at_the_line_that_is_wrong(vector: Vector) -> None:
+    lines, verifier = vector["lines"], Verifier(vector.raw("fingerprint"), Here())
+
+    def read() -> None:
+        for segment, line in lines:
+            verifier.take(segment, line.encode() + b"\n")
+
+    with pytest.raises(errors.AuditTamperedError) as caught:
+        read()
+    assert (caught.value.data["seq"], caught.value.data["reason"]) == (vector["seq"], vector["reason"])
+    assert (vector["layer"], vector["error"]) == ("audit.signers", "AuditTamperedError")
 
 
 @vectors("rejected-auditline")

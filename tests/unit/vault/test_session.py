@@ -147,7 +147,9 @@ def test_a_line_is_composed_in_the_order_of_the_specification(home: Home) -> Non
         now=START,
         state=journal.State("00" * 16, 1, "ab"),
         place=journal.Place(1, auditline.FIRST_PREV, (1, (b"{}",))),
-        change=(auditline.RecordChange(kind="key", id="k", old=None, new="00"),),
+        written=journal.Written(
+            (auditline.RecordChange(kind="key", id="k", old=None, new="00"),), roots=(b"{}",), principals=(b"{}",)
+        ),
         failures=3,
     )
     assert list(auditline.members(line)) == [
@@ -156,6 +158,8 @@ def test_a_line_is_composed_in_the_order_of_the_specification(home: Home) -> Non
         "eventName",
         "vault",
         "change",
+        "roots",
+        "principals",
         "failedUnlocks",
         "segment",
         "chain",
