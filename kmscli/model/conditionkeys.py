@@ -114,6 +114,12 @@ def name_of(key: str) -> str | None:
     return _NAMES.get(f"{family}*" if family else lower)
 
 
+def is_many(key: str) -> bool:
+    """Whether a request may have several values of a condition key."""
+    name = name_of(key)
+    return name is not None and CONDITION_KEYS[name].many
+
+
 def may_be_present(key: str, action: str) -> bool:
     """Whether a request for an action, such as `Decrypt`, may have a condition key."""
     name = name_of(key)

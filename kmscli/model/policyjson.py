@@ -42,9 +42,13 @@ def shown(text: str) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
-def fault(problem: str, path: str, hint: str = "") -> errors.MalformedPolicyError:
-    """The error for what stands at `path` of a policy, such as `Statement[2].Effect`."""
-    return errors.MalformedPolicyError(problem=f"{problem} ({path})" if path else problem, hint=hint)
+def fault(problem: str, path: str, hint: str = "", place: tuple[int, int] | None = None) -> errors.MalformedPolicyError:
+    """The error for what stands at `path` of a policy, such as `Statement[2].Effect`.
+
+    Its data have the path, and the line and column if `place` tells them because no path does.
+    """
+    text = f"{problem} ({path})" if path else problem
+    return errors.MalformedPolicyError(problem=text, hint=hint, path=path, place=place)
 
 
 def load(text: str) -> object:
@@ -69,7 +73,9 @@ def load(text: str) -> object:
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise fault(
-            f"This policy contains invalid Json: line {error.lineno}, column {error.colno}: {error.msg}", ""
+            f"This policy contains invalid Json: line {error.lineno}, column {error.colno}: {error.msg}",
+            "",
+            place=(error.lineno, error.colno),
         ) from error
     except UnicodeEncodeError as error:
         raise fault("This policy contains invalid Json: half of a surrogate pair", "") from error
@@ -86,6 +92,7 @@ def _check_depth(text: str) -> None:
                 f"Syntax errors in policy: line {line}, column {column}: nested too deeply",
                 "",
                 f"no element of a policy lies deeper than {limits.POLICY_DEPTH_MAX} brackets",
+                place=(line, column),
             )
 
 
