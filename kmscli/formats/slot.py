@@ -37,6 +37,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         anchor: Vault id and root fingerprint, sealed under a key that only the slot's secret gives.
         seed: The identity's seed, sealed to `public`.
         quorum: Who opens a slot of custodians; left out of every other one.
+        proof: Ed25519 of the identity over `public`, so that a renewed seed is sealed to no other key; 64 bytes. Slots
+            that were made before there was one lack it.
         check: First 8 bytes of a digest of the slot with an empty check.
     """
 
@@ -51,6 +53,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     anchor: bytes
     seed: bytes
     quorum: Quorum | msgspec.UnsetType = msgspec.UNSET
+    proof: bytes | msgspec.UnsetType = msgspec.UNSET
     check: bytes = b""
 
 
@@ -80,6 +83,11 @@ def decode(body: bytes) -> Slot:
         except errors.ValidationError as error:
             raise damaged from error
     return slot
+
+
+def proof_bytes(slot: Slot, vault_id: str) -> bytes:
+    """What the proof of a slot covers."""
+    return label("slot-proof", slot.slot_id.encode(), slot.principal.encode(), vault_id.encode(), slot.public)
 
 
 def _check(slot: Slot) -> bytes:

@@ -58,7 +58,7 @@ def make(
     cost = kdf.cost(memory_mib) if secret.kind == "passphrase" else None
     keys = _keys(secret, salt, cost)
     anchor = bytes.fromhex(opened.vault_id) + opened.fingerprint
-    return Slot(
+    made = Slot(
         slot_id=slot_id,
         principal=principal,
         label=name,
@@ -73,6 +73,40 @@ def make(
             opened.identity.seed,
             context=slots.seed_context(slot_id, principal, opened.vault_id),
         ),
+    )
+    return msgspec.structs.replace(made, proof=opened.identity.sign(slots.proof_bytes(made, opened.vault_id)))
+
+
+def check_proof(slot: Slot, sign: bytes, *, vault_id: str) -> None:
+    """Check that a slot's public key is the one that its holder made, whose Ed25519 public key is `sign`.
+
+    Raises:
+        SlotRuleError: It was made by a version that proved nothing.
+        VaultTamperedError: It is another one.
+    """
+    if slot.proof is msgspec.UNSET:
+        raise errors.SlotRuleError(
+            problem=f"slot {slot.label} does not prove its public key, so no new identity is sealed to it",
+            hint="make it anew with `kms slot change`, or remove it",
+        )
+    try:
+        identity.verify(sign, slots.proof_bytes(slot, vault_id), slot.proof)
+    except errors.SignatureBrokenError as error:
+        raise errors.VaultTamperedError(what=f"slot {slot.slot_id} names a public key that is not its own") from error
+
+
+def renewed(slot: Slot, old: identity.Identity, new: identity.Identity, *, vault_id: str) -> Slot:
+    """The slot with the seed of a new identity in the place of the old one's; its secret stays and is not needed.
+
+    Raises:
+        KmsError: As `check_proof`; and SealBrokenError if its public key is none.
+    """
+    check_proof(slot, old.sign_public, vault_id=vault_id)
+    context = slots.seed_context(slot.slot_id, slot.principal, vault_id)
+    return msgspec.structs.replace(
+        slot,
+        seed=identity.seal_to(slot.public, new.seed, context=context),
+        proof=new.sign(slots.proof_bytes(slot, vault_id)),
     )
 
 

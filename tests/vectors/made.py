@@ -973,7 +973,9 @@ def slot_of(sealer: Sealer, principal: str, name: str, who: spec.Principal) -> E
         secret=KEYFILE_SECRET,
         prefix=spec.label("slot-seal", salt),
     )
-    return spec.with_check(made | {"principal": principal, "anchor": anchor, "seed": seed})
+    held = made | {"principal": principal, "anchor": anchor, "seed": seed}
+    check = held.pop("check")
+    return spec.with_check(held | {"proof": spec.proof(held, VAULT_ID, who), "check": check})
 
 
 def join_members(sealer: Sealer, **members: Any) -> Entry:

@@ -200,6 +200,10 @@ def slot_pair(secret: bytes, salt: bytes) -> SealingPair:
     return sealing_pair(secret, label("slot-seal", salt))
 
 
+def proof(slot: dict[str, Any], vault_id: str, who: Principal) -> bytes:
+    return who.sign(label("slot-proof", slot["slot_id"], slot["principal"], vault_id, slot["public"]))
+
+
 def with_check(slot: dict[str, Any]) -> dict[str, Any]:
     """The slot with its `check` set."""
     empty = slot | {"check": b""}

@@ -371,11 +371,12 @@ def test_another_head_is_refused(vector: Vector) -> None:
 
 
 def opened(body: bytes, secret: str, seed: bytes) -> str:
-    """Whose the slot is that opens to `seed`."""
+    """Whose the slot is that opens to `seed`, and that proves its public key by the identity of it."""
     found = slot.decode(body)
     inside = slots.open_slot(found, Secret.keyfile(secret.encode(), path="keyfile"))
     assert inside is not None
     assert seed == inside.identity.seed
+    assert found.proof == inside.identity.sign(slot.proof_bytes(found, inside.vault_id))
     return found.principal
 
 
