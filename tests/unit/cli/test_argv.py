@@ -15,6 +15,7 @@ def options(*, spread: bool = True) -> Options:
             TyperOption(param_decls=["--tags"], multiple=True),
             TyperOption(param_decls=["--dry-run/--no-dry-run"], is_flag=True),
             TyperOption(param_decls=["--number-of-bytes"]),
+            TyperOption(param_decls=["--keyfile"], multiple=True, expose_value=False),
         ],
         spread=spread,
         path="kms verb",
@@ -41,6 +42,10 @@ def test_a_list_may_also_be_repeated() -> None:
 
 def test_a_list_leaves_arguments_alone_where_a_verb_takes_them() -> None:
     assert read("--tags", "a", "file", spread=False) == ["--tags", "a", "file"]
+
+
+def test_an_option_of_the_whole_tool_repeats_and_takes_one_value_each_time() -> None:
+    assert read("--keyfile", "a", "file", "--keyfile", "b") == ["--keyfile", "a", "file", "--keyfile", "b"]
 
 
 def test_a_value_may_be_joined_to_its_option() -> None:

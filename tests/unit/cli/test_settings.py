@@ -30,6 +30,11 @@ def test_an_option_is_taken_once() -> None:
         settings(("--output", "json"), ("--output", "text"))
 
 
+def test_values_of_an_option_that_may_repeat_are_joined_from_both_sides_of_the_verb() -> None:
+    assert settings(("--keyfile", ("a",)), ("--keyfile", ("b", "c"))).given["--keyfile"] == ["a", "b", "c"]
+    assert [row.name for row in ROWS if row.several] == ["--keyfile"]
+
+
 @pytest.mark.parametrize(("value", "flag"), [("", False), ("0", False), ("1", True), ("yes", True)])
 def test_a_variable_sets_a_flag_unless_it_is_empty_or_zero(value: str, *, flag: bool) -> None:
     assert settings(KMS_NO_INPUT=value).flag("--no-input") is flag

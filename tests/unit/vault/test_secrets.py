@@ -6,8 +6,9 @@ import pickle
 import pytest
 
 from kmscli import errors
-from kmscli.formats import keyfile
-from kmscli.vault.secrets import Secret
+from kmscli.formats import custodianshare, keyfile
+from kmscli.formats.custodianshare import CustodianShare
+from kmscli.vault.secrets import Secret, Shares, from_files
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,33 @@ def test_a_keyfile_is_checked() -> None:
     assert Secret.keyfile(keyfile.encode(bytes(32)), path="").value == bytes(32)
     with pytest.raises(errors.InvalidKeyfileError, match="here: not a keyfile"):
         Secret.keyfile(b"hunter2", path="here")
+
+
+SHARE = custodianshare.encode(CustodianShare("00112233", "alice", b"needle".ljust(32)))
+
+
+def test_shares_do_not_show_themselves() -> None:
+    shares = from_files([("a", SHARE)])
+    assert isinstance(shares, Shares)
+    assert "needle" not in repr(shares) + str(shares) + f"{shares}"
+    for leak in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError):
+            leak(shares)
+    assert not hasattr(shares, "__dict__")
+
+
+def test_one_file_is_a_keyfile_or_a_share() -> None:
+    found = from_files([("a", keyfile.encode(bytes(32)))])
+    assert isinstance(found, Secret)
+    assert (found.kind, found.value) == ("keyfile", bytes(32))
+    with pytest.raises(errors.InvalidKeyfileError, match="a: not a keyfile"):
+        from_files([("a", b"hunter2")])
+
+
+def test_several_files_are_shares() -> None:
+    found = from_files([("a", SHARE), ("b", SHARE)])
+    assert isinstance(found, Shares)
+    assert [(path, share.name) for path, share in found.given] == [("a", "alice"), ("b", "alice")]
+    for contents in ([("a", SHARE), ("b", keyfile.encode(bytes(32)))], [("b", keyfile.encode(bytes(32)))] * 2):
+        with pytest.raises(errors.InvalidShareError, match="b: not the share of a custodian"):
+            from_files(contents)
