@@ -6,6 +6,7 @@ JSON is strict: no name twice, no NaN. Whether a value fits its member is not de
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,8 @@ BINARY_FORMATS = ("base64", "raw-in-base64-out")
 FILE_MAX = 1024 * 1024
 
 _SHOWN_MAX = 64
+_AHEAD = r"([0-9]{1,9})([smhdw])"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TEXT_FILE, _BYTES_FILE = "file://", "fileb://"
 
 
@@ -70,7 +73,24 @@ def _scalar(shape: Shape, text: str, option: str) -> Any:  # noqa: ANN401 - the 
         return number(text, option)
     if shape.kind == "boolean" and text.lower() in {"true", "false"}:
         return text.lower() == "true"
+    if shape.kind == "timestamp":
+        return _from_now(text)
     return text
+
+
+def _from_now(text: str) -> str:
+    """A time as a request gives it; `7d` and the like are counted from now on."""
+    found = re.fullmatch(_AHEAD, text)
+    if found is None:
+        return text
+    from datetime import timedelta
+
+    from kmscli.cli._work import now
+
+    try:
+        return (now() + timedelta(**{_UNITS[found[2]]: int(found[1])})).isoformat()
+    except OverflowError:
+        return text
 
 
 def number(text: str, option: str) -> int:

@@ -113,11 +113,15 @@ class SharingRecord(Record, frozen=True, kw_only=True):
 
     Attributes:
         bucket: How far the walk over the keys has come: the bucket and name of the group that was done last.
+        renews: "identity" if each share is to be made again, because the principal has another identity.
+        old: Of a root with another identity: the seed of the one before, sealed to the new one.
     """
 
     principal: str
     bucket: int
     group: str
+    renews: Literal["identity"] | None = None
+    old: bytes = b""
 
 
 class AliasRecord(Record, frozen=True, kw_only=True):

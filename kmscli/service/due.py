@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from kmscli.model.limits import ROTATION_DAYS_DEFAULT
-from kmscli.service import events, lifecycle, materials
+from kmscli.service import events, grants, lifecycle, materials, sharing
 from kmscli.service.context import Call, Change, Context
 from kmscli.service.lifecycle import Work
 from kmscli.service.shapes import Response
@@ -38,9 +38,14 @@ class DoneWork(Response, frozen=True, kw_only=True):
 
 
 class RunDueResponse(Response, frozen=True, kw_only=True):
-    """All that was due."""
+    """All that was due.
+
+    Attributes:
+        share_walks: How many changes brought shares to where they belong.
+    """
 
     done: list[DoneWork]
+    share_walks: int | None = None
 
 
 def run_due(context: Context) -> RunDueResponse:
@@ -53,8 +58,9 @@ def run_due(context: Context) -> RunDueResponse:
         if not context.is_root:
             raise Call(context, "RunDue", records, context.session.vault.clock()).roots_only()
     done = [DoneWork(key_id=key_id, operation=work) for key_id in _found(context) for work in _steps(context, key_id)]
+    walks = sharing.proceed(context)
     context.session.shred()
-    return RunDueResponse(done=done)
+    return RunDueResponse(done=done, share_walks=walks or None)
 
 
 def _found(context: Context) -> Iterator[str]:
@@ -148,7 +154,7 @@ def _destroy(change: Change, key: KeyGroup) -> dict[str, Any]:
     """Delete every record of a key."""
     key_id = key.record.key_id
     change.draft.destroys = True
-    grants = change.records.grants(key_id)
+    granted = change.records.grants(key_id)
     for kind, record_id in [*change.draft.group(f"key/{key_id}"), *change.draft.group(f"grants/{key_id}")]:
         change.draft.delete(kind, record_id)
     for alias in key.record.aliases:
@@ -158,15 +164,24 @@ def _destroy(change: Change, key: KeyGroup) -> dict[str, Any]:
         "destroyed": {
             "keyMaterialIds": [version.material_id for version in key.versions.values() if version.sealed],
             "shares": len(key.shares),
-            "grants": len(grants),
+            "grants": len(granted),
             "aliases": list(key.record.aliases),
         },
         "notReached": list(NOT_REACHED),
     }
 
 
+def _end_grants(change: Change, key: KeyGroup) -> dict[str, Any]:
+    before = set(key.shares)
+    ended = grants.end_expired(change, key)
+    after = change.records.key(key.record.key_id)
+    lost = sorted(before - set(after.shares if after else ()))
+    return {"keyId": key.record.key_id, "grantIds": ended, "lostShares": lost}
+
+
 _WORK: dict[Work, Callable[[Change, KeyGroup], dict[str, Any]]] = {
     "DeleteKey": _destroy,
     "DeleteExpiredKeyMaterial": _expire,
+    "DeleteExpiredGrants": _end_grants,
     "RotateKey": _rotate,
 }

@@ -63,7 +63,7 @@ def event(
 
 
 def service_event(
-    name: str, principal: str, place: Place, rng: Callable[[int], bytes], arn: str, details: Mapping[str, Any]
+    name: str, principal: str, place: Place, rng: Callable[[int], bytes], arn: str | None, details: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The members of a line about what time brought and nobody asked for.
 
@@ -72,14 +72,14 @@ def service_event(
         principal: The root who wrote it down.
         place: Account and Region.
         rng: Random bytes, for the ids.
-        arn: Of the key.
+        arn: Of the key, None where it is about many.
         details: serviceEventDetails.
     """
     members = _frame(name, principal, place, rng, kind="AwsServiceEvent", read_only=False)
     return members | {
         "requestParameters": None,
         "responseElements": None,
-        "resources": _resources(place, (arn,)),
+        "resources": _resources(place, () if arn is None else (arn,)),
         "serviceEventDetails": details,
     }
 

@@ -31,6 +31,7 @@ class GrantListEntry(Response, frozen=True, kw_only=True):
     issuing_account: str
     operations: tuple[str, ...]
     constraints: GrantConstraints | None = None
+    expires: datetime | None = None
 
 
 class _ListResponse(Response, frozen=True, kw_only=True):
@@ -97,6 +98,7 @@ def _entry(call: Call, found: GrantRecord) -> GrantListEntry:
         issuing_account=f"arn:aws:iam::{account}:root",
         operations=found.operations,
         constraints=None if constraints == GrantConstraints() else constraints,
+        expires=found.expires,
     )
 
 

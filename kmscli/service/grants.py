@@ -3,6 +3,7 @@
 The grants on a key are a group of records of their own, so that whoever only uses the key does not read them.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import Meta
 from kmscli import errors
 from kmscli.formats.record import GrantRecord
 from kmscli.model import grant, limits, principals
+from kmscli.service import sharing
 from kmscli.service.context import Change
 from kmscli.service.shapes import (
     DryRun,
@@ -111,6 +113,13 @@ class CreateGrantRequest(Request, frozen=True, kw_only=True):
         | None
     ) = None
     dry_run: DryRun | None = None
+    expires: (
+        Annotated[
+            datetime,
+            Meta(description="From then on it allows nothing: a time, or 7d, 12h from now.", extra={"own": True}),
+        ]
+        | None
+    ) = None
     grantee_service_principal: ServicePrincipal | None = None
     retiring_service_principal: ServicePrincipal | None = None
 
@@ -142,6 +151,12 @@ def create_grant(change: Change, request: CreateGrantRequest) -> CreateGrantResp
         raise errors.DryRunError
     if same is None:
         change.draft.put("grant", f"{wanted.key_id}/{wanted.grant_id}", wanted)
+        _follow(change, key)
+        if wanted.expires is not None:
+            change.context.warn_once(
+                f"from {wanted.expires:%Y-%m-%dT%H:%M:%SZ} on the grant allows nothing; the share of the key that it "
+                "brought is taken away when a root of the vault next acts on the key"
+            )
     grant_id = (same or wanted).grant_id
     token = grant.grant_token(key_id=wanted.key_id, grant_id=grant_id, nonce=change.rng(grant.NONCE_BYTES))
     return CreateGrantResponse(grant_token=token, grant_id=grant_id)
@@ -161,6 +176,8 @@ def _refuse_services(request: CreateGrantRequest) -> None:
 def _record(change: Change, key: KeyGroup, request: CreateGrantRequest) -> GrantRecord:
     if request.grantee_principal is None:
         raise errors.ValidationError(problem="GranteePrincipal must be given", hint="--grantee-principal ARN")
+    if request.expires is not None and request.expires <= change.now:
+        raise errors.ValidationError(problem="Expires must be later than now", hint="such as --expires 7d")
     grant.check_operations(request.operations, key_spec=key.record.key_spec, key_usage=key.record.key_usage)
     constraints = request.constraints or GrantConstraints()
     grant.check_constraints(
@@ -172,13 +189,41 @@ def _record(change: Change, key: KeyGroup, request: CreateGrantRequest) -> Grant
         key_id=key.record.key_id,
         grant_id=change.rng(grant.GRANT_ID_BYTES).hex(),
         created=change.now,
-        grantee=principals.check_arn(request.grantee_principal),
+        grantee=_arn(change, request.grantee_principal),
         operations=tuple(name for name in grant.GRANT_OPERATIONS if name in request.operations),
-        retiring=principals.check_arn(request.retiring_principal) if request.retiring_principal else "",
+        retiring=_arn(change, request.retiring_principal) if request.retiring_principal else "",
         name=request.name or "",
         context_equals=constraints.encryption_context_equals,
         context_subset=constraints.encryption_context_subset,
+        expires=request.expires,
     )
+
+
+def _arn(change: Change, named: str) -> str:
+    """The ARN of a principal that a request names, by it or by the name of a principal of this vault."""
+    member = None if ":" in named else change.records.member(named)
+    return principals.check_arn(named) if member is None else member.arn
+
+
+def _follow(change: Change, key: KeyGroup) -> None:
+    """Have shares, and the key's note of when its first grant ends, follow a change of its grants."""
+    ends = [each.expires for each in change.records.grants(key.record.key_id).values() if each.expires is not None]
+    if (first := min(ends, default=None)) != key.record.grant_end:
+        change.update(key, grant_end=first)
+    sharing.follow_key(change, key.record.key_id)
+
+
+def end_expired(change: Change, key: KeyGroup) -> list[str]:
+    """Take away the grants on a key that are over; returns their ids."""
+    over = [
+        each.grant_id
+        for each in change.records.grants(key.record.key_id).values()
+        if each.expires is not None and each.expires <= change.now
+    ]
+    for grant_id in over:
+        change.draft.delete("grant", f"{key.record.key_id}/{grant_id}")
+    _follow(change, key)
+    return over
 
 
 def _is_same(found: GrantRecord, wanted: GrantRecord) -> bool:
@@ -274,3 +319,4 @@ def _end(change: Change, key: KeyGroup, grant_id: str, *, dry_run: bool | None) 
     if dry_run:
         raise errors.DryRunError
     change.draft.delete("grant", f"{key.record.key_id}/{grant_id}")
+    _follow(change, key)

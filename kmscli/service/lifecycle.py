@@ -13,8 +13,8 @@ from kmscli.formats.record import KeyRecord, VersionRecord
 from kmscli.model.key import KeyState
 from kmscli.vault.records import KeyGroup
 
-Work = Literal["DeleteKey", "DeleteExpiredKeyMaterial", "RotateKey"]
-"""What falls due, under the names of CloudTrail's events."""
+Work = Literal["DeleteKey", "DeleteExpiredKeyMaterial", "DeleteExpiredGrants", "RotateKey"]
+"""What falls due, under the names of CloudTrail's events where it has one."""
 
 
 def has_material(version: VersionRecord, now: datetime) -> bool:
@@ -36,7 +36,8 @@ def state_of(key: KeyGroup, now: datetime) -> KeyState:
 
 def has_dates(record: KeyRecord) -> bool:
     """Whether time can do anything to a key; to most it cannot."""
-    return record.deletion_date is not None or record.next_rotation is not None or record.origin == "EXTERNAL"
+    dates = (record.deletion_date, record.next_rotation, record.grant_end)
+    return record.origin == "EXTERNAL" or any(date is not None for date in dates)
 
 
 def is_gone(key: KeyGroup, now: datetime) -> bool:
@@ -50,6 +51,8 @@ def due(key: KeyGroup, now: datetime) -> Work | None:
         return "DeleteKey"
     if expired(key, now):
         return "DeleteExpiredKeyMaterial"
+    if key.record.grant_end is not None and key.record.grant_end <= now:
+        return "DeleteExpiredGrants"
     return "RotateKey" if is_rotation_due(key, now) else None
 
 
@@ -70,7 +73,7 @@ def turning_point(key: KeyGroup, now: datetime) -> datetime | None:
 
 
 def _turning_points(key: KeyGroup) -> Iterator[datetime]:
-    for time in (key.record.deletion_date, key.record.next_rotation):
+    for time in (key.record.deletion_date, key.record.next_rotation, key.record.grant_end):
         if time is not None:
             yield time
     yield from (version.valid_to for version in key.versions.values() if version.valid_to is not None)

@@ -109,6 +109,7 @@ class StatusResponse(Response, frozen=True, kw_only=True):
     Attributes:
         root_fingerprint: To be compared with what `kms init` printed.
         seen_before: Whether this user used the vault and found the same roots then.
+        pending_shares: The principals whose shares of keys do not yet follow what they may use.
     """
 
     vault: str
@@ -125,6 +126,7 @@ class StatusResponse(Response, frozen=True, kw_only=True):
     slots: int
     damaged_slots: int
     audit_lines: int
+    pending_shares: list[str] | None = None
 
 
 def status(vault: Vault) -> StatusResponse:
@@ -161,4 +163,5 @@ def status(vault: Vault) -> StatusResponse:
             slots=len(good),
             damaged_slots=len(damaged),
             audit_lines=tail.seq,
+            pending_shares=list(snapshot.walks) or None,
         )

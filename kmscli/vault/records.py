@@ -21,6 +21,7 @@ from kmscli.formats.record import (
     PrincipalRecord,
     RosterRecord,
     ShareRecord,
+    SharingRecord,
     VaultRecord,
     VaultSecretRecord,
     VersionRecord,
@@ -227,6 +228,16 @@ class Records:
         """The names of all principals, in order."""
         found = self.group("vault").get(("roster", ""))
         return () if found is None else record.decode(found.body, RosterRecord).principals
+
+    @property
+    def walks(self) -> tuple[str, ...]:
+        """The principals whose shares are not all made yet, in order."""
+        return tuple(sorted(rid for kind, rid in self.group("vault") if kind == "sharing"))
+
+    def sharing(self, name: str) -> SharingRecord | None:
+        """How far the shares of a principal have come, None if they are all made."""
+        found = self.group("vault").get(("sharing", name))
+        return None if found is None else record.decode(found.body, SharingRecord)
 
     def member(self, name: str) -> Member | None:
         """A principal with its policies, or None."""
