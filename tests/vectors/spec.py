@@ -204,6 +204,28 @@ def proof(slot: dict[str, Any], vault_id: str, who: Principal) -> bytes:
     return who.sign(label("slot-proof", slot["slot_id"], slot["principal"], vault_id, slot["public"]))
 
 
+def custodian_share(slot_id: str, name: str, share: bytes) -> str:
+    check = digest("custodian-share", slot_id, name, share)[:4]
+    return f"kms-share-1 {slot_id} {name} {base64_text(share + check)}"
+
+
+def custodian_check(slot_id: str, name: str, share: bytes) -> bytes:
+    return digest("custodian-check", slot_id, name, share)[:8]
+
+
+def ways(count: int, threshold: int) -> list[tuple[int, ...]]:
+    """The positions of each combination, in lexicographic order."""
+    masks = (mask for mask in range(1 << count) if mask.bit_count() == threshold)
+    return sorted(tuple(place for place in range(count) if mask >> place & 1) for mask in masks)
+
+
+def combination(slot_id: str, principal: str, shares: list[tuple[str, bytes]], secret: bytes, *, salt: bytes) -> bytes:
+    names = [name for name, _ in shares]
+    joined = b"".join(share for _, share in shares)
+    key = expand(joined, label("slot-combination-key", slot_id, principal, *names), 32)
+    return seal(key, label("slot-combination", slot_id, principal, *names), secret, salt=salt)
+
+
 def with_check(slot: dict[str, Any]) -> dict[str, Any]:
     """The slot with its `check` set."""
     empty = slot | {"check": b""}

@@ -21,17 +21,31 @@ from kmscli.crypto import identity, kdf, registry, seal
 from kmscli.crypto.identity import Identity, SealingKey
 from kmscli.crypto.keypair import Pair
 from kmscli.errors import KmsError
-from kmscli.formats import auditline, blob, context, head, importtoken, joining, keyfile, record, slot, tree, wire
+from kmscli.formats import (
+    auditline,
+    blob,
+    context,
+    custodianshare,
+    head,
+    importtoken,
+    joining,
+    keyfile,
+    record,
+    slot,
+    tree,
+    wire,
+)
 from kmscli.formats.auditline import RecordChange
+from kmscli.formats.custodianshare import CustodianShare
 from kmscli.formats.head import Head
 from kmscli.formats.importtoken import ImportToken
 from kmscli.formats.record import KeyRecord, ShareRecord, VaultSecretRecord, VersionRecord
 from kmscli.model.specs import KEY_SPECS
 from kmscli.service import imports, materials
 from kmscli.storage.sqlite import Row, Store
-from kmscli.vault import shares, slots, snapshot
+from kmscli.vault import custodians, shares, slots, snapshot
 from kmscli.vault.records import Records
-from kmscli.vault.secrets import Secret
+from kmscli.vault.secrets import Secret, Shares, from_files
 from tests.vectors import generate
 from tests.vectors.made import key_record
 from tests.vectors.spec import encode
@@ -234,6 +248,44 @@ def test_a_slot_does_not_open_with_the_secret_of_another(vector: Vector) -> None
 def test_a_slot_that_was_changed_is_refused(vector: Vector) -> None:
     body, secret = vector.text("body"), secret_of(vector)
     refused(vector, lambda: slots.open_slot(slot.decode(body), secret))
+
+
+@vectors("custodian-share")
+def test_the_share_of_a_custodian_is_read_and_written(vector: Vector) -> None:
+    share = CustodianShare(vector["slot_id"], vector["custodian"], vector.raw("share"))
+    assert custodianshare.decode(vector.text("file"), path="file") == share
+    assert custodianshare.encode(share) == vector.text("line") + b"\n"
+
+
+@vectors("rejected-custodian-share")
+def test_what_is_no_share_of_a_custodian_is_refused(vector: Vector) -> None:
+    data = vector.text("file")
+    refused(vector, lambda: custodianshare.decode(data, path="file"))
+
+
+def open_together(vector: Vector) -> tuple[slot.Slot, Secret]:
+    """The slot of admin that some files open, and its secret."""
+    body, lines = vector.text("body"), vector["files"]
+    shares = from_files([(f"file {number}", line.encode()) for number, line in enumerate(lines)])
+    assert isinstance(shares, Shares)
+    return custodians.combine([slot.decode(body)], shares, "admin")
+
+
+@vectors("custodians")
+def test_custodians_open_a_slot_together(vector: Vector) -> None:
+    found, secret = open_together(vector)
+    assert secret.value == vector.raw("secret")
+    opened = slots.open_slot(found, secret)
+    assert opened is not None
+    assert (opened.vault_id, opened.fingerprint) == (vector["vault_id"], vector.raw("fingerprint"))
+    assert opened.identity.seed == vector.raw("seed")
+    slots.check_proof(found, opened.identity.sign_public, vault_id=opened.vault_id)
+    assert slot.encode(found) == vector.text("body")
+
+
+@vectors("rejected-custodians")
+def test_custodians_that_do_not_fit_a_slot_are_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_together(vector))
 
 
 # -- roots and records -------------------------------------------------------------------------------------------------
