@@ -8,17 +8,18 @@ exclude each other.
 Source: as `kmscli.model.decision`, whose steps are taken here with three answers instead of two.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
 import msgspec
 
-from kmscli.model import conditionkeys, principals, specs
-from kmscli.model.compiled import ACCOUNT, ITSELF, NOBODY, Check, Document, Rule, Texts, who
+from kmscli.model import conditionkeys, granted, principals, specs
+from kmscli.model.compiled import ACCOUNT, ITSELF, NOBODY, Check, Document, Rule, Texts, Who, who
 from kmscli.model.decision import Policies
 from kmscli.model.granted import CONTEXT_OPERATIONS, Grant
 from kmscli.model.patterns import Context, Variable
+from kmscli.model.request import Request, folded
 
 NEVER, SOMETIMES, ALWAYS = "never", "sometimes", "always"
 _NO, _MAYBE, _YES = 0, 1, 2
@@ -97,6 +98,29 @@ class _Tally(msgspec.Struct, frozen=True):
         return _Tally(self.denies, itself, max(self.allows, how))
 
 
+class _View(msgspec.Struct, frozen=True):
+    """What is known of requests.
+
+    Attributes:
+        known: Their context, as far as it is known.
+        unsure: Whether a condition key, in lower case, may have any value or none.
+    """
+
+    known: Context
+    unsure: Callable[[str], bool]
+
+    def verdict(self, check: Check) -> int:
+        """How surely a condition holds."""
+        if self.unsure(check.key) or not self.resolves(check.texts):
+            return _MAYBE
+        return _YES if check.verdict(self.known) else _NO
+
+    def resolves(self, texts: Texts) -> bool:
+        """Whether all variables are known."""
+        variables = (part for parts in texts.open for part in parts if isinstance(part, Variable))
+        return not any(self.unsure(part.key) for part in variables)
+
+
 class _Outline(msgspec.Struct, frozen=True):
     """The tally of a policy before a resource is known, and the statements that wait for one.
 
@@ -106,17 +130,28 @@ class _Outline(msgspec.Struct, frozen=True):
 
     tally: _Tally
     waiting: tuple[tuple[Rule, int], ...]
+    one: Who
+    view: _View
+
+    def about(self, resource: str) -> _Tally:
+        """The tally for a resource."""
+        tally = self.tally
+        for rule, how in self.waiting:
+            if self.view.resolves(rule.resources):
+                related = rule.relation(self.one, resource, self.view.known)
+                tally = tally.also(rule, related, how) if related != NOBODY else tally
+            else:
+                named = ITSELF if rule.named is None else rule.named.relation(self.one)
+                tally = tally.also(rule, named, min(how, _MAYBE))
+        return tally
 
 
-@lru_cache(maxsize=_OUTLINES)
-def _outline(document: Document, principal: str, action: str) -> _Outline:
-    """Worked out once for all keys that have the same policy text."""
-    one, known = who(principal), facts(principal, action)
+def _outlined(document: Document, one: Who, action: str, view: _View) -> _Outline:
     about = document.about(action.lower())
     tally = _Tally()
     waiting: list[tuple[Rule, int]] = []
     for rule in (*about.denying, *about.allowing):
-        how = min((_verdict(check, known) for check in rule.checks), default=_YES)
+        how = min(map(view.verdict, rule.checks), default=_YES)
         related = ITSELF if rule.named is None else rule.named.relation(one)
         if how == _NO or related == NOBODY:
             continue
@@ -124,34 +159,14 @@ def _outline(document: Document, principal: str, action: str) -> _Outline:
             tally = tally.also(rule, related, how)
         else:
             waiting.append((rule, how))
-    return _Outline(tally, tuple(waiting))
+    return _Outline(tally, tuple(waiting), one, view)
 
 
-def _verdict(check: Check, known: Context) -> int:
-    if check.key not in known or not _resolves(check.texts, known):
-        return _MAYBE
-    return _YES if check.verdict(known) else _NO
-
-
-def _resolves(texts: Texts, known: Context) -> bool:
-    """Whether all variables in it are known."""
-    return all(part.key in known for parts in texts.open for part in parts if isinstance(part, Variable))
-
-
-def _tally(document: Document, principal: str, action: str, resource: str) -> _Tally:
-    outline = _outline(document, principal, action)
-    tally = outline.tally
-    if not outline.waiting:
-        return tally
-    one, known = who(principal), facts(principal, action)
-    for rule, how in outline.waiting:
-        if _resolves(rule.resources, known):
-            related = rule.relation(one, resource, known)
-            tally = tally.also(rule, related, how) if related != NOBODY else tally
-        else:
-            named = ITSELF if rule.named is None else rule.named.relation(one)
-            tally = tally.also(rule, named, min(how, _MAYBE))
-    return tally
+@lru_cache(maxsize=_OUTLINES)
+def _outline(document: Document, principal: str, action: str) -> _Outline:
+    """By the facts alone: worked out once for all keys that have the same policy text."""
+    known = facts(principal, action)
+    return _outlined(document, who(principal), action, _View(known, lambda key: key not in known))
 
 
 def reach(principal: str, action: str, resource: str, policies: Policies, now: datetime) -> str:
@@ -167,32 +182,61 @@ def reach(principal: str, action: str, resource: str, policies: Policies, now: d
     return _WORDS[_reach(principal, action, resource, policies, now)]
 
 
+def outcome(request: Request, policies: Policies, unsure: Callable[[str], bool]) -> str:
+    """What a request of which not all is known comes to: ALWAYS if allowed, NEVER if denied, SOMETIMES if it depends.
+
+    Args:
+        request: As far as it is known.
+        policies: What can allow or deny it.
+        unsure: Whether a condition key, in lower case, may have had any value or none, whatever the request says.
+    """
+    one, view = who(request.principal), _View(folded(request.context), unsure)
+
+    def tally(document: Document) -> _Tally:
+        return _outlined(document, one, request.action, view).about(request.resource)
+
+    def granted_by(grant: Grant) -> int:
+        return _YES if granted.allows(grant, request) else _NO
+
+    return _WORDS[_weighed(tally, granted_by, one, request.action, policies)]
+
+
 def _reach(principal: str, action: str, resource: str, policies: Policies, now: datetime) -> int:
-    tallies = [_tally(document, principal, action, resource) for document in policies.identity.values()]
-    identity = max((tally.allows for tally in tallies), default=_NO)
-    denied = max((tally.denies for tally in tallies), default=_NO)
+    def tally(document: Document) -> _Tally:
+        return _outline(document, principal, action).about(resource)
+
+    return _weighed(tally, lambda grant: _grants(grant, action.lower(), now), who(principal), action, policies)
+
+
+def _weighed(
+    tally: Callable[[Document], _Tally], granted_by: Callable[[Grant], int], one: Who, action: str, policies: Policies
+) -> int:
+    """The decision, with three answers."""
+    tallies = [tally(document) for document in policies.identity.values()]
+    identity = max((each.allows for each in tallies), default=_NO)
+    denied = max((each.denies for each in tallies), default=_NO)
     allowed = identity
     if policies.key is not None:
-        by_key = _tally(policies.key, principal, action, resource)
+        by_key = tally(policies.key)
         denied = max(denied, by_key.denies)
-        own = by_key.allows_itself if who(principal).account == policies.account else _NO
-        granted = _by_grants(principal, action, policies.grants, identity, now)
-        allowed = max(own, min(by_key.allows, identity), granted)
+        allowed = min(by_key.allows, identity)
+        if one.account == policies.account:
+            allowed = max(allowed, by_key.allows_itself)
+        for grant in policies.grants:
+            related = grant.relation(one) if grant.names(action.lower()) else NOBODY
+            if related != NOBODY:
+                how = granted_by(grant)
+                allowed = max(allowed, min(how, identity) if related == ACCOUNT else how)
     if denied == _YES:
         return _NO
     return min(allowed, _MAYBE) if denied else allowed
 
 
-def _by_grants(principal: str, action: str, grants: Iterable[Grant], identity: int, now: datetime) -> int:
-    one, lower = who(principal), action.lower()
-    best = _NO
-    for grant in grants:
-        related = grant.relation(one) if grant.names(lower) else NOBODY
-        if related == NOBODY or (grant.expires is not None and now >= grant.expires):
-            continue
-        how = _MAYBE if grant.expires is not None or _is_bound(grant, lower) else _YES
-        best = max(best, min(how, identity) if related == ACCOUNT else how)
-    return best
+def _grants(grant: Grant, action: str, now: datetime) -> int:
+    """How surely a grant allows an action that it names."""
+    if grant.expires is not None and now >= grant.expires:
+        return _NO
+    return _MAYBE if grant.expires is not None or _is_bound(grant, action) else _YES
 
 
 def _is_bound(grant: Grant, action: str) -> bool:

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from kmscli.model import reach as module
 from kmscli.model.decision import evaluate
-from kmscli.model.reach import ALWAYS, NEVER, SOMETIMES, facts, reach
+from kmscli.model.reach import ALWAYS, NEVER, SOMETIMES, facts, outcome, reach
 from kmscli.model.request import Request
 from tests.properties.test_policy_decisions import (
+    KEYS,
     NOW,
     QUICK,
     cases,
@@ -17,6 +18,7 @@ from tests.properties.test_policy_decisions import (
     policies_of,
     requests,
     statements,
+    values,
     with_statement,
 )
 
@@ -95,3 +97,22 @@ def test_a_share_is_held_for_each_use_within_reach(given_request: dict[str, Any]
     using = module.actions_on_material(**kind)
     expected = any(reach(who, action, key, policies, NOW) != NEVER for action in using)
     assert module.holds_share(who, key, policies=policies, now=NOW, **kind) == expected
+
+
+@settings(QUICK, max_examples=400)
+@given(requests, cases)
+def test_a_request_of_which_all_is_known_is_decided(request: dict[str, Any], case: dict[str, Any]) -> None:
+    found = outcome(Request(**request), policies_of(case), lambda _: False)
+    assert found == (ALWAYS if evaluate(Request(**request), policies_of(case)).allowed else NEVER)
+
+
+@settings(QUICK, max_examples=400)
+@given(requests, cases, st.sets(st.sampled_from(KEYS)), st.dictionaries(st.sampled_from(KEYS), values))
+def test_what_is_unknown_changes_no_decision_that_is_certain(
+    request: dict[str, Any], case: dict[str, Any], unknown: set[str], others: dict[str, Any]
+) -> None:
+    found = outcome(Request(**request), policies_of(case), {key.lower() for key in unknown}.__contains__)
+    kept = {key: value for key, value in request["context"].items() if key not in unknown}
+    really = {**request, "context": kept | {key: value for key, value in others.items() if key in unknown}}
+    if found != SOMETIMES:
+        assert evaluate(Request(**really), policies_of(case)).allowed == (found == ALWAYS)
