@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from kmscli.model import patterns, policy, principals
+from kmscli.model import patterns, principals
 from kmscli.model.comparing import KINDS, positive
 from kmscli.model.conditions import OPERATORS, Condition
 from kmscli.model.patterns import Context, Parts, Test
@@ -230,6 +230,8 @@ def key_policy(text: str) -> Document:
     Raises:
         MalformedPolicyError: As `policy.parse`.
     """
+    from kmscli.model import policy  # a key with the default policy has no text to be read
+
     return Document(policy.parse(text))
 
 
@@ -240,4 +242,6 @@ def identity_policy(text: str) -> Document:
     Raises:
         MalformedPolicyError: As `policy.parse_identity`.
     """
+    from kmscli.model import policy
+
     return Document(policy.parse_identity(text))

@@ -86,14 +86,14 @@ def parse_operator(name: str) -> tuple[str, str, bool] | None:
     return before, base, base != after
 
 
-_NUMBER = re.compile(r"-?[0-9]{1,32}(\.[0-9]{1,32})?")
-_EPOCH = re.compile(r"[0-9]{5,12}|0")
-_DATE = re.compile(
+_NUMBER = r"-?[0-9]{1,32}(\.[0-9]{1,32})?"
+_EPOCH = r"[0-9]{5,12}|0"
+_DATE = (
     r"([0-9]{4})(-[0-9]{2})?(-[0-9]{2})?"
     r"(T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?"
 )
-_ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?")
-_VARIABLE = re.compile(r"\$\{[^{}]+\}")
+_ADDRESS = r"[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?"
+_VARIABLE = r"\$\{[^{}]+\}"
 
 
 def instant(text: str) -> datetime | None:
@@ -102,9 +102,9 @@ def instant(text: str) -> datetime | None:
     Four digits are a year, as in W3C's profile of ISO 8601; five or more are seconds since 1970. What a date leaves
     out is its beginning, in UTC.
     """
-    match = _DATE.fullmatch(text)
+    match = re.fullmatch(_DATE, text)
     try:
-        if _EPOCH.fullmatch(text):
+        if re.fullmatch(_EPOCH, text):
             return datetime.fromtimestamp(int(text), UTC)
         if match is None or (match[4] and not match[3]):
             return None
@@ -118,7 +118,7 @@ def _is_truth(text: str) -> bool:
 
 
 def _is_truth_or_variable(text: str) -> bool:
-    return _is_truth(text) or _VARIABLE.fullmatch(text) is not None
+    return _is_truth(text) or re.fullmatch(_VARIABLE, text) is not None
 
 
 def _is_binary(text: str) -> bool:
@@ -132,7 +132,7 @@ def _is_binary(text: str) -> bool:
 def _is_network(text: str) -> bool:
     import ipaddress  # a slow import that only policies with addresses pay
 
-    if _ADDRESS.fullmatch(text) is None:
+    if re.fullmatch(_ADDRESS, text) is None:
         return False
     try:
         ipaddress.ip_network(text, strict=False)
@@ -142,7 +142,7 @@ def _is_network(text: str) -> bool:
 
 
 _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
-    "numeric": (lambda text: _NUMBER.fullmatch(text) is not None, "a number, such as 10 or 0.5"),
+    "numeric": (lambda text: re.fullmatch(_NUMBER, text) is not None, "a number, such as 10 or 0.5"),
     "date": (lambda text: instant(text) is not None, "a date, such as 2020-01-01T00:00:01Z, or seconds since 1970"),
     "bool": (_is_truth_or_variable, "true or false"),
     "binary": (_is_binary, "base64"),

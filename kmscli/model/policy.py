@@ -63,22 +63,6 @@ def default(account: str) -> str:
 }}"""
 
 
-def default_policy(account: str) -> Policy:
-    """What the text of `default` says."""
-    everybody = Principals((Principal("AWS", principals.root_arn(account)),))
-    return _one_allow("key-default-1", "Enable IAM User Permissions", everybody, "kms:*")
-
-
-def administrator_policy() -> Policy:
-    """The identity policy AdministratorAccess, as AWS manages it: everything is allowed."""
-    return _one_allow(None, None, None, "*")
-
-
-def _one_allow(id_: str | None, sid: str | None, whom: Principals | None, action: str) -> Policy:
-    statement = Statement(sid, ALLOW, whom, Patterns((action,)), Patterns(("*",)), ())
-    return Policy(CURRENT_VERSION, id_, (statement,))
-
-
 def check_lockout(policy: Policy, *, account: str, caller_arn: str, key_arn: str = "") -> None:
     """AWS's policy lockout safety check: may the caller change the key policy again?
 

@@ -12,15 +12,15 @@ from kmscli import errors
 from kmscli.model import limits
 
 _NAME = r"[A-Za-z0-9+=,.@_-]+"
-_PRINCIPAL = re.compile(
+_PRINCIPAL = (
     rf"arn:aws:(?:iam::([0-9]{{12}}):(?:(root)|(user|role)/((?:{_NAME}/)*{_NAME}))"
     rf"|sts::([0-9]{{12}}):(?:(assumed-role)/({_NAME}/{_NAME})|(federated-user)/({_NAME})))"
 )
 
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
-_PROVIDER = re.compile(rf"{_SERVICE.pattern}|arn:aws:iam::[0-9]{{12}}:(saml|oidc)-provider/[A-Za-z0-9._/-]+")
-_CANONICAL_USER = re.compile(r"[0-9a-f]{64}")
+_ACCOUNT = r"[0-9]{12}"
+_SERVICE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
+_PROVIDER = rf"{_SERVICE}|arn:aws:iam::[0-9]{{12}}:(saml|oidc)-provider/[A-Za-z0-9._/-]+"
+_CANONICAL_USER = r"[0-9a-f]{64}"
 
 TYPES: dict[str, str] = {
     "AWS": '"*", an account number, or the ARN of an account, a user, a role or a session',
@@ -53,7 +53,7 @@ def root_arn(account: str) -> str:
 
 def parse_arn(text: str) -> PrincipalArn | None:
     """The parts of `text`, or None if it is the ARN of no principal."""
-    match = _PRINCIPAL.fullmatch(text) if len(text) <= limits.PRINCIPAL_ARN_MAX else None
+    match = re.fullmatch(_PRINCIPAL, text) if len(text) <= limits.PRINCIPAL_ARN_MAX else None
     if match is None:
         return None
     account, *rest = (part for part in match.groups() if part is not None)
@@ -70,8 +70,8 @@ def canonical(type_: str, text: str) -> str | None:
         text: What the policy says.
     """
     if type_ != "AWS":
-        return text if _FORMS[type_].fullmatch(text) else None
-    if _ACCOUNT.fullmatch(text):
+        return text if re.fullmatch(_FORMS[type_], text) else None
+    if re.fullmatch(_ACCOUNT, text):
         return root_arn(text)
     return text if text == "*" or parse_arn(text) else None
 

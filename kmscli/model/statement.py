@@ -90,3 +90,19 @@ class Policy(msgspec.Struct, frozen=True):
     version: str
     id: str | None
     statements: tuple[Statement, ...]
+
+
+def default_policy(account: str) -> Policy:
+    """The key policy of a key that was made without one, as `kmscli.model.policy.default` writes it."""
+    everybody = Principals((Principal("AWS", principals.root_arn(account)),))
+    return _one_allow("key-default-1", "Enable IAM User Permissions", everybody, "kms:*")
+
+
+def administrator_policy() -> Policy:
+    """The identity policy AdministratorAccess, as AWS manages it: everything is allowed."""
+    return _one_allow(None, None, None, "*")
+
+
+def _one_allow(id_: str | None, sid: str | None, whom: Principals | None, action: str) -> Policy:
+    statement = Statement(sid, ALLOW, whom, Patterns((action,)), Patterns(("*",)), ())
+    return Policy(CURRENT_VERSION, id_, (statement,))

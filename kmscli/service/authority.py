@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 
 from kmscli.formats.record import GrantRecord
-from kmscli.model import compiled, policy
+from kmscli.model import compiled, statement
 from kmscli.model.compiled import Document
 from kmscli.model.decision import Decision, Policies, evaluate
 from kmscli.model.granted import Grant
@@ -50,11 +50,13 @@ def key_document(key: KeyGroup, account: str) -> Document:
 
 @cache
 def _default_document(account: str) -> Document:
-    return Document(policy.default_policy(account))
+    return Document(statement.default_policy(account))
 
 
 def policy_text(key: KeyGroup, account: str) -> str:
     """The policy of a key in force; the default one where it has none of its own."""
+    from kmscli.model import policy
+
     return policy.default(account) if key.policy is None else key.policy
 
 
@@ -66,7 +68,7 @@ def identity_documents(member: Member) -> dict[str, Document]:
 
 @cache
 def _administrator() -> Document:
-    return Document(policy.administrator_policy())
+    return Document(statement.administrator_policy())
 
 
 def grant_of(record: GrantRecord) -> Grant:

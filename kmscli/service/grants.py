@@ -12,7 +12,6 @@ from msgspec import Meta
 from kmscli import errors
 from kmscli.formats.record import GrantRecord
 from kmscli.model import grant, limits, principals
-from kmscli.service import sharing
 from kmscli.service.context import Change
 from kmscli.service.shapes import (
     DryRun,
@@ -210,6 +209,8 @@ def _follow(change: Change, key: KeyGroup) -> None:
     ends = [each.expires for each in change.records.grants(key.record.key_id).values() if each.expires is not None]
     if (first := min(ends, default=None)) != key.record.grant_end:
         change.update(key, grant_end=first)
+    from kmscli.service import sharing  # not for help
+
     sharing.follow_key(change, key.record.key_id)
 
 

@@ -8,7 +8,7 @@ from kmscli import errors
 from kmscli.formats.record import KeyRecord
 from kmscli.model import ids, limits
 from kmscli.model.specs import KEY_SPECS, SYMMETRIC
-from kmscli.service import aliases, materials, pages, sharing, tags
+from kmscli.service import aliases, materials, pages, tags
 from kmscli.service.context import Call, Change, refuse_unsupported
 from kmscli.service.facts import Ask
 from kmscli.service.metadata import KeyMetadata, metadata
@@ -140,6 +140,8 @@ def create_key(change: Change, request: CreateKeyRequest) -> CreateKeyResponse:
         policies.put(change, group, request.policy, bypass=bool(request.bypass_policy_lockout_safety_check))
     if request.alias is not None:
         group = aliases.attach(change, group, request.alias)
+    from kmscli.service import sharing  # not for help
+
     sharing.follow_key(change, record.key_id)
     return CreateKeyResponse(key_metadata=metadata(change, group))
 

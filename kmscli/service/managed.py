@@ -8,7 +8,7 @@ from datetime import timedelta
 from kmscli.formats.record import KeyRecord
 from kmscli.model import ids, limits
 from kmscli.model.specs import ENCRYPT_DECRYPT, SYMMETRIC
-from kmscli.service import aliases, sharing
+from kmscli.service import aliases
 from kmscli.service.context import Change, Context
 from kmscli.service.dispatch import Recorded
 from kmscli.service.keys import CreateKeyResponse, put_new
@@ -60,5 +60,7 @@ def _make(change: Change, alias: str) -> CreateKeyResponse:
     )
     key = put_new(change, record)
     named = aliases.attach(change, key, alias, managed=True)
+    from kmscli.service import sharing  # not for help
+
     sharing.follow_key(change, record.key_id)
     return CreateKeyResponse(key_metadata=metadata(change, named))

@@ -10,7 +10,7 @@ from msgspec import Meta
 from kmscli import errors
 from kmscli.formats.record import PolicyRecord
 from kmscli.model import limits, policy
-from kmscli.service import authority, pages, sharing
+from kmscli.service import authority, pages
 from kmscli.service.context import Call, Change
 from kmscli.service.shapes import BypassLockoutCheck, KeyId, Limit, Marker, Policy, Request, Response
 from kmscli.vault.records import KeyGroup
@@ -78,6 +78,8 @@ def put_key_policy(change: Change, request: PutKeyPolicyRequest) -> PutKeyPolicy
     change.check_state(key)
     _check_name(request.policy_name)
     put(change, key, request.policy, bypass=bool(request.bypass_policy_lockout_safety_check))
+    from kmscli.service import sharing  # not for help
+
     sharing.follow_key(change, key.record.key_id)
     return PutKeyPolicyResponse()
 

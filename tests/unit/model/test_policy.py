@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmscli import errors
-from kmscli.model import limits, policy
+from kmscli.model import limits, policy, statement
 from kmscli.model.conditions import Condition
 from kmscli.model.statement import Patterns, Policy, Principal, Principals, Statement
 
@@ -442,9 +442,9 @@ def test_the_order_of_members_does_not_matter(data: Any) -> None:
 
 
 def test_the_default_policy_is_what_its_text_says() -> None:
-    assert policy.parse(policy.default(ACCOUNT)) == policy.default_policy(ACCOUNT)
+    assert policy.parse(policy.default(ACCOUNT)) == statement.default_policy(ACCOUNT)
 
 
 def test_administrators_are_allowed_everything() -> None:
     text = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-    assert policy.parse_identity(text) == policy.administrator_policy()
+    assert policy.parse_identity(text) == statement.administrator_policy()
