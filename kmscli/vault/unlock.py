@@ -10,7 +10,6 @@ from kmscli.formats.slot import Slot
 from kmscli.model import limits
 from kmscli.storage import segments
 from kmscli.storage.lock import derivation_queue
-from kmscli.vault import custodians
 from kmscli.vault.folder import Vault
 from kmscli.vault.secrets import Secret, Shares, Unlocking
 from kmscli.vault.session import Session
@@ -70,9 +69,7 @@ def _open_any(vault: Vault, principal: str, secret: Unlocking) -> tuple[Slot, Op
         # Each costs a derivation: slots that somebody added must not keep the holder waiting for ever.
         raise errors.VaultTamperedError(what=f"{principal} has more slots than kms makes")
     if isinstance(secret, Shares):
-        if damaged and custodians.slot_of(mine, secret) is None:
-            raise damaged[0]
-        return _open_together(vault, principal, mine, secret)
+        return _open_together(vault, mine, damaged, secret, principal)
     for slot in mine:
         if opened := _open(vault, slot, secret):
             return slot, opened
@@ -83,7 +80,13 @@ def _open_any(vault: Vault, principal: str, secret: Unlocking) -> tuple[Slot, Op
     raise errors.WrongSecretError(kind=secret.kind, principal=principal, hint=hint)
 
 
-def _open_together(vault: Vault, principal: str, mine: list[Slot], shares: Shares) -> tuple[Slot, Opened]:
+def _open_together(
+    vault: Vault, mine: list[Slot], damaged: list[errors.KmsError], shares: Shares, principal: str
+) -> tuple[Slot, Opened]:
+    from kmscli.vault import custodians  # whoever unlocks alone does not load it
+
+    if damaged and custodians.slot_of(mine, shares) is None:
+        raise damaged[0]
     try:
         slot, secret = custodians.combine(mine, shares, principal)
     except errors.WrongShareError:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from kmscli import errors
-from kmscli.crypto import identity
+from kmscli.crypto.identity import Identity
 from kmscli.formats import custodianshare
 from kmscli.formats import slot as formats
 from kmscli.service import slots
@@ -15,6 +14,7 @@ from kmscli.service.newslots import Custodians
 from kmscli.storage import segments
 from kmscli.storage.lock import vault_lock
 from kmscli.vault.secrets import Secret, Unlocking, from_files
+from kmscli.vault.slots import renewed
 from kmscli.vault.unlock import unlock
 from tests.helpers import Home, named
 
@@ -185,14 +185,13 @@ def test_the_line_names_the_custodians_and_holds_no_share(home: Home, folder: Pa
 
 
 def test_an_identity_is_renewed_without_a_share(home: Home, folder: Path) -> None:
-    # What renewal does to a slot: seal the new seed to its public key, which needs nobody.
     added = slots.add_slot(home.context, board(folder), "board").slot
-    vault = home.context.session.vault
-    slot = next(slot for slot in vault.slots()[0] if slot.slot_id == added.slot_id)
-    context = formats.seed_context(slot.slot_id, "admin", home.context.session.opened.vault_id)
-    seed = identity.seal_to(slot.public, b"n" * 32, context=context)
-    with vault.store.change():
-        vault.store.delete_slot(slot.slot_id)
-        vault.store.put_slot(slot.slot_id, formats.encode(msgspec.structs.replace(slot, seed=seed)))
+    session = home.context.session
+    store = session.vault.store
+    slot = next(slot for slot in session.vault.slots()[0] if slot.slot_id == added.slot_id)
+    after = renewed(slot, session.identity, Identity(b"n" * 32), vault_id=session.opened.vault_id)
+    with store.change():
+        store.delete_slot(slot.slot_id)
+        store.put_slot(slot.slot_id, formats.encode(after))
     home.close()
     assert unlocked(home, from_shares(folder, "bob", "carol")) == (b"n" * 32).hex()
