@@ -358,14 +358,21 @@ class Call:
         session = self.context.session
         share = key.shares.get(session.principal)
         if share is None or share.kek != key.record.kek:
-            raise self.denied(
-                key, "because its share of the key is not made yet", hint="a root's `kms run-due` makes it"
-            )
+            raise self._no_share(key)
         vault_id = self.records.vault.vault_id
-        return session.unsealed.get(
-            ("share", share.key_id, share.principal, share.kek, share.sealed),
-            lambda: shares.open_share(share, session.identity, vault_id=vault_id),
-        )
+        try:
+            return session.unsealed.get(
+                ("share", share.key_id, share.principal, share.kek, share.sealed),
+                lambda: shares.open_share(share, session.identity, vault_id=vault_id),
+            )
+        except errors.SealBrokenError:
+            if self.records.sharing(session.principal) is None:
+                raise
+            # Sealed to the identity that this one has taken the place of.
+            raise self._no_share(key) from None
+
+    def _no_share(self, key: KeyGroup) -> errors.AccessDeniedError:
+        return self.denied(key, "because its share of the key is not made yet", hint="a root's `kms run-due` makes it")
 
     def roots_only(self) -> errors.AccessDeniedError:
         """The error for what only a root of the vault can do."""
