@@ -204,7 +204,7 @@ class JoinRequestError(KmsError):
     code = "InvalidRequest"
     exit_code = 2
     text = "{path}: {problem}"
-    advice = "`kms principal request` makes a new one"
+    advice = "ask the holder for a new one"
 
 
 class InvalidKeyfileError(KmsError):

@@ -28,7 +28,9 @@ VAULT: dict[str, Row] = {
     "init": Row("Create a vault.", "init"),
     "status": Row("Show what can be said of a vault without a secret.", "info"),
     "slot": Row("The ways to unlock: list, add, remove, change, test.", "slot"),
+    "principal": Row("Users and roles: let in, list, disable, delete, and their policies.", "principal"),
     "run-due": Row("Do what is due on any key: rotations, deletions, expiries.", "due"),
+    "explain": Row("Say whether a request would be allowed, why, and what would flip it.", "explain"),
     "audit": Row("The signed log: tail, search, verify.", "audit"),
 }
 TOOL: dict[str, Row] = {

@@ -75,6 +75,12 @@ GRANT_CONTEXT_VALUE_MAX = 384
 
 PRINCIPAL_NAME_MAX = 64
 PRINCIPAL_ARN_MAX = 256
+PRINCIPALS_MAX = 5000
+"""Users and roles of a vault together; IAM has this quota for users."""
+IDENTITY_POLICY_NAME_MAX = 128
+IDENTITY_POLICIES_MAX = {"user": 2048, "role": 10_240}
+"""Characters of all inline policies of a principal together, white space not counted (IAM quotas)."""
+IDENTITY_TAGS_MAX = 50
 SLOTS_PER_PRINCIPAL = 16
 SLOT_LABEL_MAX = 64
 CUSTODIANS_MIN = 2

@@ -107,6 +107,7 @@ class Recorded:
             records.place,
             self._context.rng,
             read_only=self._read_only,
+            role=self._context.session.is_role,
             outcome=events.Outcome(self.parameters(), answer, self._touched, error, self._decisions),
         )
 

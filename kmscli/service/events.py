@@ -38,7 +38,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def event(
-    name: str, principal: str, place: Place, rng: Callable[[int], bytes], *, read_only: bool, outcome: Outcome
+    name: str,
+    principal: str,
+    place: Place,
+    rng: Callable[[int], bytes],
+    *,
+    read_only: bool,
+    outcome: Outcome,
+    role: bool = False,
 ) -> dict[str, Any]:
     """The members of one line, but for time, state, chain and signature.
 
@@ -49,8 +56,11 @@ def event(
         rng: Random bytes, for the ids.
         read_only: Whether it writes no record.
         outcome: What came of it.
+        role: Whether the principal is a role.
     """
     members = _frame(name, principal, place, rng, kind="AwsApiCall", read_only=read_only)
+    if role:
+        members["userIdentity"] |= {"type": "Role", "arn": ids.principal_arn(place, "role", principal)}
     members["requestParameters"] = _bounded(outcome.parameters)
     members["responseElements"] = outcome.answer
     members["resources"] = _resources(place, outcome.touched)

@@ -186,7 +186,9 @@ def _event(context: Context, name: str, slot: Slot) -> dict[str, Any]:
     if slot.quorum:
         parameters |= {"threshold": slot.quorum.threshold, "custodians": list(slot.quorum.names)}
     outcome = events.Outcome(parameters)
-    return events.event(name, session.principal, place, context.rng, read_only=False, outcome=outcome)
+    return events.event(
+        name, session.principal, place, context.rng, read_only=False, outcome=outcome, role=session.is_role
+    )
 
 
 def _entry(slot: Slot) -> SlotEntry:

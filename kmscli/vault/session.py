@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from kmscli import errors
+from kmscli.crypto.identity import Identity
 from kmscli.formats import auditline
 from kmscli.formats.head import Head
 from kmscli.formats.record import RootKey
@@ -84,6 +85,7 @@ class Session:
         principal: The principal's name.
         identity: Its keys.
         opened: What the slot gave: identity, vault id and root fingerprint.
+        is_role: Whether the principal is a role, in the newest state that was read.
         pin: What this user saw of the vault before; read before any state is.
         unsealed: Secrets that were opened before.
     """
@@ -97,6 +99,7 @@ class Session:
         self._pin_path = pin_file(opened.vault_id)
         self.pin = pin.load(self._pin_path)
         self._roots: tuple[RootKey, ...] = ()
+        self.is_role = False
         self.unsealed = Unsealed()
         self._proved: Snapshot | None = None
 
@@ -121,6 +124,7 @@ class Session:
         if known.state != "enabled":
             raise errors.PrincipalDisabledError(principal=principal_arn(snapshot.place, known.kind, known.name))
         self._roots = snapshot.roots.roots
+        self.is_role = known.kind == "role"
         return snapshot
 
     @property
@@ -154,16 +158,34 @@ class Session:
                 command completes the log.
         """
         with self.journal() as journal:
-            with self.vault.store.change():
-                draft = Draft(self.vault.store, journal.state.root, now=journal.now, keys=journal.snapshot.head.keys)
-                yield draft
-                line = self._seal(journal, draft)
-                if draft.destroys:
-                    # Durable before the commit: whatever happens after it, somebody will find the note.
-                    files.create_note(self.vault.paths.shred_note)
+            before = self.opened
+            try:
+                with self.vault.store.change():
+                    keys = journal.snapshot.head.keys
+                    draft = Draft(self.vault.store, journal.state.root, now=journal.now, keys=keys)
+                    yield draft
+                    line = self._seal(journal, draft)
+                    if draft.destroys:
+                        # Durable before the commit: whatever happens after it, somebody will find the note.
+                        files.create_note(self.vault.paths.shred_note)
+            except BaseException:
+                self._hold(before)
+                raise
             journal.append(line)
             with self.read() as after:
                 journal.save_pin(after)
+
+    def become(self, renewed: Identity) -> None:
+        """Within a change that renews the identity of who acts: be the new one from here on.
+
+        The line of the change is still signed by the old one, for nobody knows the new one before it; the head that the
+        change makes is signed by the new one. Who acts is the old one again if the change does not come to be.
+        """
+        self._hold(msgspec.structs.replace(self.opened, identity=renewed))
+
+    def _hold(self, opened: Opened) -> None:
+        self.opened = opened
+        self.identity = opened.identity
 
     def shred(self) -> None:
         """Have what was destroyed leave no trace in the database, also what was destroyed by who was interrupted.
@@ -197,7 +219,7 @@ class Session:
             seq=journal.next_seq,
             line=auditline.digest(line),
             author=self.principal,
-            roots=before.roots,
+            roots=before.roots + len(written.roots),
             keys=draft.keys,
         )
         draft.conclude(after, self.identity, line)
