@@ -114,6 +114,12 @@ def name_of(key: str) -> str | None:
     return _NAMES.get(f"{family}*" if family else lower)
 
 
+def spelling(key: str) -> str:
+    """AWS's spelling of a condition key; what follows the name of a family stays as it is."""
+    name = name_of(key) or key
+    return f"{name[:-1]}{key[len(name) - 1 :]}" if name.endswith("*") else name
+
+
 def is_many(key: str) -> bool:
     """Whether a request may have several values of a condition key."""
     name = name_of(key)

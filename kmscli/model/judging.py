@@ -120,13 +120,20 @@ def judge(text: str, place: Place, *, identity: bool = False) -> tuple[Finding, 
 
 def _malformed(text: str, error: errors.MalformedPolicyError) -> Finding:
     path = str(error.data.get("path") or "")
-    place = error.data.get("place")
-    line, column = place if isinstance(place, tuple) else places.find(text, path) if path else (1, 1)
+    line, column = located(text, error)
     sentence = f"{error.message}; {error.hint}" if error.hint else error.message
     statement = path.partition(".")[0] if path.startswith("Statement") else ""
     return Finding(
         issue="malformed", severity=ERROR, statement=statement, path=path, line=line, column=column, text=sentence
     )
+
+
+def located(text: str, error: errors.MalformedPolicyError) -> tuple[int, int]:
+    """Line and column of a fault that reading a policy met with."""
+    place, path = error.data.get("place"), str(error.data.get("path") or "")
+    if isinstance(place, tuple):
+        return place
+    return places.find(text, path) if path else (1, 1)
 
 
 def _paths(text: str, parsed: Policy) -> list[str]:
