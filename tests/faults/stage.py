@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kmscli.service import audits, slots
 from kmscli.service.context import Context
-from kmscli.vault.secrets import Secret
+from kmscli.vault.secrets import Secret, from_files
 from tests.faults import samples
 from tests.faults.traced import Command, Ended
 
@@ -61,6 +61,20 @@ def labels_of_slots(home: Path, context: Context) -> object:
     return found
 
 
+def custodians_of_slots(home: Path, context: Context) -> object:
+    """The slots; a new one must open with the shares of its custodians, whole by then."""
+    listed = slots.list_slots(context.session.vault)
+    assert 0 == listed.damaged_slots
+    found = sorted(slot.label for slot in listed.slots)
+    shares = [(path.name, path.read_bytes()) for path in sorted(home.glob("*.share"))]
+    if shares:
+        from_files(shares)  # whole, whether or not their slot is there
+    if "board" in found:
+        secret = from_files(shares)
+        assert "board" == slots.test_slot(context.session.vault, None, lambda _: secret).slot.label
+    return found
+
+
 def output(home: Path, context: Context) -> object:
     """Whether the output is the old one or the new one; a new one must open to the plaintext."""
     if not (home / "out").exists():
@@ -77,6 +91,11 @@ CASES = {
     "rotate-key-on-demand": Case(("rotate-key-on-demand", "--key-id", "alias/app"), versions),
     "delete-alias": Case(("delete-alias", "--alias-name", "alias/spare"), keys_and_aliases),
     "slot add": Case(("slot", "add", "--new-keyfile", "second", "--label", "second"), labels_of_slots, ("second",)),
+    "slot add --custodians": Case(
+        ("slot", "add", "--custodians", "a,b", "--threshold", "2", "--share-folder", ".", "--label", "board"),
+        custodians_of_slots,
+        ("a.share", "b.share"),
+    ),
     "encrypt": Case(("encrypt", "-k", "alias/app", "plain", "-o", "out"), output, (".out.",)),
     "encrypt over a file": Case(("encrypt", "-k", "alias/app", "plain", "-o", "out"), output, (".out.",)),
     "decrypt": Case(("decrypt", "sealed", "-o", "out"), output, (".out.",)),

@@ -25,10 +25,10 @@ from kmscli.formats import importtoken, keyfile
 from kmscli.formats.wire import label
 from kmscli.service.context import Call, Context
 from kmscli.service.materials import open_version
-from kmscli.vault import shares
+from kmscli.vault import custodians, shares
 from kmscli.vault.folder import Vault
 from kmscli.vault.records import KeyGroup
-from kmscli.vault.secrets import Secret
+from kmscli.vault.secrets import Secret, Shares, from_files
 from kmscli.vault.unlock import unlock
 
 pytestmark = pytest.mark.needs("strace")
@@ -38,6 +38,7 @@ PASSPHRASE = b"needle-passphrase-6Zq1"
 SECOND = b"needle-second-passphrase-Xk42"
 WRONG = b"needle-wrong-passphrase-77bD"
 PLAINTEXT = b"needle-plaintext-c0ffee-Lm"
+CUSTODIANS = ("alice", "bob")
 IMPORTED = b"needle-imported-material-0123456"
 _CALL = re.compile(r"^\d+ +(?P<call>\w+)\((?P<rest>.*)$")
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
@@ -131,6 +132,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     _use_key_pairs(house)
     _import(house)
     house.run("slot", "add", "--label", "ci", "--new-keyfile", str(folder / "ci.key"), asked={str(folder / "ci.key")})
+    _entrust(house)
     house.run("slot", "change", "first", "--new-passphrase-file", str(folder / "second"))
     house.run("slot", "list", unlocked_by="")
     house.run("describe-key", "--key-id", "alias/app", unlocked_by="second")
@@ -140,6 +142,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.run("audit", "verify", unlocked_by="")
     house.run("status", unlocked_by="")
     return house
+
+
+def _entrust(house: House) -> None:
+    """Give a slot to custodians, open it with their shares, and fail to."""
+    folder, mine = house.folder, [str(house.folder / f"{name}.share") for name in CUSTODIANS]
+    who = ["--custodians", ",".join(CUSTODIANS), "--threshold", "2", "--share-folder", str(folder)]
+    house.run("slot", "add", "--label", "board", *who, asked=set(mine))
+    alice, bob = (["--keyfile", path] for path in mine)
+    house.run("describe-key", "--key-id", "alias/app", *alice, *bob)
+    house.run("describe-key", "--debug", "--key-id", "alias/app", *bob, code=13)
+    house.run("describe-key", "--debug", "--key-id", "alias/app", *bob, *bob, code=12)
 
 
 def _use_key_pairs(house: House) -> None:
@@ -188,6 +201,11 @@ def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
     with Vault(folder / "vault", clock=lambda: datetime.now(UTC), rng=os.urandom, lock_timeout=5, warn=print) as vault:
         session = unlock(vault, None, lambda _: Secret.keyfile(line, path="ci.key"))
         yield "seed", session.identity.seed
+        files = [(name, (folder / f"{name}.share").read_bytes()) for name in CUSTODIANS]
+        custody = from_files(files)
+        assert isinstance(custody, Shares)
+        yield from ((f"share of {name}", share.value) for name, share in custody.given)
+        yield "what custodians hold", custodians.combine(vault.slots()[0], custody, "admin")[1].value
         for slot in vault.slots()[0]:
             if slot.kdf:
                 cost = kdf.Cost(slot.kdf.memory_kib, slot.kdf.passes, slot.kdf.lanes)
