@@ -208,8 +208,12 @@ class Call:
                 action=decision.action,
                 resource=resource,
                 denial=decision.denial,
-                hint=f"`kms explain --for {self.context.session.principal} --action {decision.action}` says more",
+                hint=self._explain(decision.action, resource),
             )
+
+    def _explain(self, action: str, resource: str) -> str:
+        of_key = "" if resource == NO_KEY else f" -k {resource.rpartition('/')[2]}"
+        return f"`kms explain --for {self.context.session.principal} --action {action}{of_key}` says more"
 
     def _target(self, alias: str) -> str:
         found = self.records.alias(alias)

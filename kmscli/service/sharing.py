@@ -72,22 +72,23 @@ def follow_key(change: Change, key_id: str) -> None:
     if key is None:
         raise errors.InternalError(what="shares of a key that is not there")
     wanted = [member for member in authority.enabled(change.records) if may_use(change.records, member, key, change)]
-    _bring(change, key, wanted)
+    if lost := _bring(change, key, wanted):
+        _warn(change, ", ".join(sorted(lost)), key.arn)
 
 
-def _bring(change: Change, key: KeyGroup, wanted: Collection[Member], *, anew: str | None = None) -> bool:
-    """Have exactly the `wanted` hold a share, `anew` one that is made again; returns whether anything was written."""
+def _warn(change: Change, who: str, what: str) -> None:
+    change.context.warn_once(f"{who} can no longer use {what}; {NOT_UNDONE}")
+
+
+def _bring(change: Change, key: KeyGroup, wanted: Collection[Member], *, anew: str | None = None) -> set[str]:
+    """Have exactly the `wanted` hold a share, `anew` one that is made again; returns who lost one."""
     held = {name for name, share in key.shares.items() if share.kek == key.record.kek}
-    names = {member.record.name for member in wanted}
-    if lost := (key.shares.keys() - names) | (held & {anew}):
+    lost = key.shares.keys() - {member.record.name for member in wanted}
+    if lost or anew in held:
         _renew(change, key, wanted)
-        if lost - {anew}:
-            change.context.warn_once(f"{', '.join(sorted(lost - {anew}))} can no longer use {key.arn}; {NOT_UNDONE}")
-        return True
-    new = [member.record for member in wanted if member.record.name not in held]
-    if new:
+    elif new := [member.record for member in wanted if member.record.name not in held]:
         _put(change, key, _kek(change, key), new)
-    return bool(new)
+    return lost
 
 
 def _renew(change: Change, key: KeyGroup, wanted: Iterable[Member]) -> None:
@@ -170,8 +171,9 @@ def _walk(change: Change, walk: SharingRecord) -> bool:
     # Written first: what is done to a key may ask for it.
     change.draft.put("sharing", name, walk)
     names = list(islice(records.group_names("key/", place), AT_ONCE + 1))
-    for _, group in names[:AT_ONCE]:
-        _follow(change, group.removeprefix("key/"), walk)
+    lost = sum(_follow(change, group.removeprefix("key/"), walk) for _, group in names[:AT_ONCE])
+    if lost:
+        _warn(change, name, f"{lost} key{'s' if lost > 1 else ''}")
     if len(names) > AT_ONCE:
         bucket, group = names[AT_ONCE - 1]
         change.draft.put("sharing", name, msgspec.structs.replace(walk, bucket=bucket, group=group))
@@ -180,21 +182,22 @@ def _walk(change: Change, walk: SharingRecord) -> bool:
     return False
 
 
-def _follow(change: Change, key_id: str, walk: SharingRecord) -> None:
+def _follow(change: Change, key_id: str, walk: SharingRecord) -> bool:
+    """Bring the share of one key to where it belongs; returns whether the principal lost it."""
     records = change.records
     key = records.key(key_id)
     if key is None:
-        return
+        return False
     member = records.member(walk.principal)
     is_wanted = member is not None and may_use(records, member, key, change)
     is_held = walk.principal in key.shares
     if is_wanted == is_held and not (is_held and walk.renews):
-        return
+        return False
     others = (records.member(name) for name in key.shares if name != walk.principal)
     wanted = [other for other in others if other is not None]
     if member is not None and is_wanted:
         wanted.append(member)
-    _bring(change, key, wanted, anew=walk.principal if walk.renews else None)
+    return bool(_bring(change, key, wanted, anew=walk.principal if walk.renews else None))
 
 
 def proceed(context: Context) -> int:
