@@ -13,6 +13,7 @@ from kmscli.model.compiled import Document
 from kmscli.model.decision import Policies
 from kmscli.model.judging import Place
 from kmscli.model.reach import ALWAYS, NEVER, SOMETIMES, reach
+from kmscli.model.statement import EVERYONE
 from kmscli.service import asking, authority
 from kmscli.service.asking import Subject
 from kmscli.service.shapes import Response
@@ -20,8 +21,11 @@ from kmscli.vault.folder import Vault
 from kmscli.vault.records import KeyGroup, Records
 
 _ANYTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+ANYTHING = {"any": compiled.identity_policy(_ANYTHING)}
 """The policies of somebody of whom none are known here: what a key policy leaves to them counts as given."""
-ACCOUNT = "the account"
+ACCOUNT, ANYBODY = "the account", "anybody"
+_STRANGERS = ("999999999999", "999999999998")
+"""Accounts, of which one is not the vault's."""
 
 
 class PolicyFinding(Response, frozen=True, kw_only=True):
@@ -89,6 +93,8 @@ def document(text: str) -> Document:
     try:
         return compiled.key_policy(text)
     except errors.MalformedPolicyError as error:
+        if error.data.get("place"):
+            raise  # its sentence has them
         line, column = judging.located(text, error)
         problem = f"line {line}, column {column}: {error.message}"
         raise errors.MalformedPolicyError(problem=problem, hint=error.hint) from error
@@ -101,7 +107,8 @@ class PolicyDifference(Response, frozen=True, kw_only=True):
     """What a new policy changes for somebody.
 
     Attributes:
-        principal: His name or ARN, or `the account`: what identity policies there may allow.
+        principal: His name or ARN; ACCOUNT: what is left to its identity policies; ANYBODY: who is not named anywhere.
+        supposed: True where his own policies are not known here, and are supposed to allow everything.
         gains: Actions that he may do then and never now.
         loses: Actions that he may do now and never then.
         narrows: Actions that he may always do now, and then only under conditions.
@@ -110,6 +117,7 @@ class PolicyDifference(Response, frozen=True, kw_only=True):
 
     principal: str
     arn: str
+    supposed: bool | None = None
     gains: tuple[str, ...]
     loses: tuple[str, ...]
     narrows: tuple[str, ...]
@@ -142,15 +150,18 @@ def diff(vault: Vault, text: str, key_id: str) -> PolicyDiffResponse:
                 action: (reach(who.arn, action, key.arn, old, now), reach(who.arn, action, key.arn, new, now))
                 for action in actions.WITH_KEY
             }
-            found.append(_difference(name, who.arn, reached))
+            found.append(_difference(name, who, reached))
     changed = tuple(one for one in found if one.gains or one.loses or one.narrows or one.widens)
     return PolicyDiffResponse(key_arn=key.arn, principals=changed)
 
 
 def _everybody(records: Records, *documents: Document) -> Iterator[tuple[str, Subject]]:
     """Each principal once, with what to call it."""
-    root = principals.root_arn(records.place.account)
+    account = records.place.account
+    root = principals.root_arn(account)
     seen = {root}
+    stranger = next(other for other in _STRANGERS if other != account)
+    yield ANYBODY, Subject(f"arn:aws:iam::{stranger}:user/{ANYBODY}", None)
     yield ACCOUNT, Subject(root, None)
     for name in records.roster:
         who = asking.subject(records, name)
@@ -167,16 +178,17 @@ def _policies(records: Records, who: Subject, key: KeyGroup) -> Policies:
     known = asking.policies(records, who, key)
     if who.member is not None:
         return known
-    return msgspec.structs.replace(known, identity={"any": compiled.identity_policy(_ANYTHING)})
+    return msgspec.structs.replace(known, identity=ANYTHING)
 
 
-def _difference(name: str, arn: str, reached: dict[str, tuple[str, str]]) -> PolicyDifference:
+def _difference(name: str, who: Subject, reached: dict[str, tuple[str, str]]) -> PolicyDifference:
     def those(*pairs: tuple[str, str]) -> tuple[str, ...]:
         return tuple(action for action, pair in reached.items() if pair in pairs)
 
     return PolicyDifference(
         principal=name,
-        arn=arn,
+        arn=EVERYONE if name == ANYBODY else who.arn,
+        supposed=who.member is None or None,
         gains=those((NEVER, SOMETIMES), (NEVER, ALWAYS)),
         loses=those((SOMETIMES, NEVER), (ALWAYS, NEVER)),
         narrows=those((ALWAYS, SOMETIMES)),
