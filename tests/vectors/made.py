@@ -388,7 +388,8 @@ def bodies(sealer: Sealer) -> dict[str, tuple[str, str, Entry]]:
         "principal, every member set": ("principal", "ci", role_record()),
         "identity-policy": ("identity-policy", "bob/use keys", identity_policy_record()),
         "roster": ("roster", "", spec.record("roster", {"principals": ["admin", "bob", "ci"]})),
-        "sharing": ("sharing", "bob", spec.record("sharing", {"principal": "bob", "bucket": 4095, "group": "key/x"})),
+        "sharing": ("sharing", "bob", sharing_record()),
+        "sharing, every member set": ("sharing", "bob", sharing_record(renews="identity", old=fixed("old identity"))),
         "alias": ("alias", "alias/app/db", spec.record("alias", alias)),
         "share": ("share", f"{KEY_ID}/admin", spec.record("share", share)),
         **_key_bodies(),
@@ -478,6 +479,11 @@ def bob_record(**members: Any) -> Entry:
     """The record of `bob`, a user who is no root."""
     made = principal_record() | {"name": "bob", "root": False, "sign": BOB.sign_public, "seal": BOB.sealing.public}
     return spec.record("principal", made | members)
+
+
+def sharing_record(**members: Any) -> Entry:
+    """The record of a walk over the keys for `bob`."""
+    return spec.record("sharing", {"principal": "bob", "bucket": 4095, "group": f"key/{KEY_ID}"} | members)
 
 
 def identity_policy_record() -> Entry:

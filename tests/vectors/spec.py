@@ -241,7 +241,7 @@ _MEMBERS = {
     "principal": "name kind root state created sign seal tags?",
     "identity-policy": "principal name document",
     "roster": "principals",
-    "sharing": "principal bucket group",
+    "sharing": "principal bucket group renews? old?",
     "alias": "name key_id created updated",
     "key": "key_id created key_spec key_usage origin manager state current kek description? aliases? tags?"
     " deletion_date? deletion_window? rotation_period? next_rotation? grant_end?",
@@ -252,7 +252,7 @@ _MEMBERS = {
 }
 """Kind of a record -> the members of its body in order; `?` marks those that have a default."""
 _EMPTY_STRINGS = {"signer", "description", "retiring", "name"}
-_EMPTY_BYTES = {"signature", "sealed", "public"}
+_EMPTY_BYTES = {"signature", "sealed", "public", "old"}
 _EMPTY_LISTS = {"aliases", "tags"}
 
 

@@ -12,9 +12,11 @@ from kmscli.formats.record import (
     GrantRecord,
     KeyRecord,
     PolicyRecord,
+    PrincipalRecord,
     Record,
     RootKey,
     RootSet,
+    SharingRecord,
     VersionRecord,
 )
 from kmscli.formats.wire import digest
@@ -51,6 +53,7 @@ GRANT = GrantRecord(
     operations=("Encrypt", "Decrypt"),
     context_subset={"b": "1", "a": "2"},
 )
+PRINCIPAL = PrincipalRecord(name="bob", kind="user", root=False, state="enabled", created=TIME, sign=b"s", seal=b"t")
 DEFAULTS: dict[type[Record], tuple[Record, dict[str, object]]] = {
     KeyRecord: (
         KEY,
@@ -62,6 +65,7 @@ DEFAULTS: dict[type[Record], tuple[Record, dict[str, object]]] = {
             "deletion_window": None,
             "rotation_period": None,
             "next_rotation": None,
+            "grant_end": None,
         },
     ),
     VersionRecord: (
@@ -75,7 +79,12 @@ DEFAULTS: dict[type[Record], tuple[Record, dict[str, object]]] = {
             "valid_to": None,
         },
     ),
-    GrantRecord: (GRANT, {"retiring": "", "name": "", "context_equals": None, "context_subset": None}),
+    GrantRecord: (
+        GRANT,
+        {"retiring": "", "name": "", "context_equals": None, "context_subset": None, "expires": None},
+    ),
+    PrincipalRecord: (PRINCIPAL, {"tags": ()}),
+    SharingRecord: (SharingRecord(principal="bob", bucket=1, group="key/k"), {"renews": None, "old": b""}),
     RootSet: (RootSet(vault_id="00", number=1, roots=()), {"signer": "", "signature": b""}),
 }
 """Struct -> one of its bodies, and each member that has a default with that default."""
@@ -219,6 +228,9 @@ def test_the_pairs_of_tags_stay_pairs() -> None:
         ("roots", "2", "vault"),
         ("vault-secret", "admin", "vault"),
         ("principal", "admin", "principal/admin"),
+        ("identity-policy", "bob/use", "principal/bob"),
+        ("roster", "", "vault"),
+        ("sharing", "bob", "vault"),
         ("alias", "alias/a/b", "alias/a/b"),
         ("key", "k", "key/k"),
         ("version", "k/00000001", "key/k"),
@@ -235,11 +247,14 @@ def test_each_kind_of_record_has_a_struct_that_refuses_unknown_members() -> None
     assert set(record.KINDS) == {
         "alias",
         "grant",
+        "identity-policy",
         "key",
         "policy",
         "principal",
         "roots",
+        "roster",
         "share",
+        "sharing",
         "vault",
         "vault-secret",
         "version",
