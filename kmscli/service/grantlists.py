@@ -10,10 +10,10 @@ from msgspec import Meta
 from kmscli import errors
 from kmscli.formats.record import GrantRecord
 from kmscli.formats.tree import bucket_of
-from kmscli.model import grant, limits, principals
+from kmscli.model import grant, limits
 from kmscli.service import pages
 from kmscli.service.context import Call
-from kmscli.service.grants import GrantConstraints, GrantId, PrincipalArn, ServicePrincipal
+from kmscli.service.grants import GrantConstraints, GrantId, PrincipalArn, ServicePrincipal, arn_of
 from kmscli.service.shapes import KeyId, Marker, Request, Response, SmallLimit
 
 _GROUP = "grants/"
@@ -66,13 +66,14 @@ def list_grants(call: Call, request: ListGrantsRequest) -> ListGrantsResponse:
     key = call.find(request.key_id)
     if request.grant_id is not None:
         grant.check_grant_id(request.grant_id)
+    grantee = None if request.grantee_principal is None else arn_of(call, request.grantee_principal)
     start = pages.name_after("ListGrants", request.marker)
     found = (
         each
         for grant_id, each in sorted(call.records.grants(key.record.key_id).items())
         if grant_id > start
         and request.grant_id in (None, grant_id)
-        and request.grantee_principal in (None, each.grantee)
+        and grantee in (None, each.grantee)
         and request.grantee_service_principal is None
     )
     page = pages.page("ListGrants", found, request.limit or limits.GRANTS_PAGE, lambda each: each.grant_id)
@@ -136,7 +137,7 @@ def list_retirable_grants(call: Call, request: ListRetirableGrantsRequest) -> Li
         return ListRetirableGrantsResponse(grants=[], truncated=False)
     if request.retiring_principal is None:
         raise errors.ValidationError(problem="RetiringPrincipal must be given", hint="--retiring-principal ARN")
-    principal = principals.check_arn(request.retiring_principal)
+    principal = arn_of(call, request.retiring_principal)
     start = pages.name_after("ListRetirableGrants", request.marker)
     found = (place for place in _places(call, start) if place.grant.retiring == principal)
     page = pages.page("ListRetirableGrants", found, request.limit or limits.GRANTS_PAGE, lambda place: place.name)

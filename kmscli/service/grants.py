@@ -12,7 +12,7 @@ from msgspec import Meta
 from kmscli import errors
 from kmscli.formats.record import GrantRecord
 from kmscli.model import grant, limits, principals
-from kmscli.service.context import Change
+from kmscli.service.context import Call, Change
 from kmscli.service.shapes import (
     DryRun,
     GrantTokens,
@@ -188,9 +188,9 @@ def _record(change: Change, key: KeyGroup, request: CreateGrantRequest) -> Grant
         key_id=key.record.key_id,
         grant_id=change.rng(grant.GRANT_ID_BYTES).hex(),
         created=change.now,
-        grantee=_arn(change, request.grantee_principal),
+        grantee=arn_of(change, request.grantee_principal),
         operations=tuple(name for name in grant.GRANT_OPERATIONS if name in request.operations),
-        retiring=_arn(change, request.retiring_principal) if request.retiring_principal else "",
+        retiring=arn_of(change, request.retiring_principal) if request.retiring_principal else "",
         name=request.name or "",
         context_equals=constraints.encryption_context_equals,
         context_subset=constraints.encryption_context_subset,
@@ -198,9 +198,13 @@ def _record(change: Change, key: KeyGroup, request: CreateGrantRequest) -> Grant
     )
 
 
-def _arn(change: Change, named: str) -> str:
-    """The ARN of a principal that a request names, by it or by the name of a principal of this vault."""
-    member = None if ":" in named else change.records.member(named)
+def arn_of(call: Call, named: str) -> str:
+    """The ARN of a principal that a request names, by it or by the name of a principal of this vault.
+
+    Raises:
+        InvalidArnError: It is neither.
+    """
+    member = None if ":" in named else call.records.member(named)
     return principals.check_arn(named) if member is None else member.arn
 
 
