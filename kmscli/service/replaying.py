@@ -157,7 +157,8 @@ def _verdicts(records: Records, key: KeyGroup, past: _Past, after: Document) -> 
         return "", ""  # a line of a form that this version does not write
     known = asking.policies(records, who, key)
     created = {each.grant_id: each.created for each in records.grants(key.record.key_id).values()}
-    grants = [grant for grant in known.grants if created[grant.grant_id] <= request.now]
+    # Lines tell whole seconds.
+    grants = [grant for grant in known.grants if created[grant.grant_id].replace(microsecond=0) <= request.now]
     known = msgspec.structs.replace(known, grants=grants)
     return _verdict(request, who, msgspec.structs.replace(known, key=after)), _verdict(request, who, known)
 
