@@ -154,11 +154,12 @@ def _queue(vault: Vault, secret: Secret) -> AbstractContextManager[None]:
 # -- what a root checks ------------------------------------------------------------------------------------------------
 
 
-def checked(records: Records, content: bytes, *, taken: Iterable[Slot], path: str) -> tuple[Join, Slot]:
-    """A request to join that may be granted, and its slot; whether its name is free is decided elsewhere.
+def checked(records: Records, name: str, content: bytes, *, taken: Iterable[Slot], path: str) -> tuple[Join, Slot]:
+    """A request to join that may be granted, and its slot; whether the name is free is decided elsewhere.
 
     Args:
         records: The state of the vault.
+        name: The name that it must ask for.
         content: The file's content.
         taken: The slots that are there.
         path: The file's name, for errors.
@@ -167,11 +168,13 @@ def checked(records: Records, content: bytes, *, taken: Iterable[Slot], path: st
         JoinRequestError: It may not, and why.
     """
     found = joining.decode_join(content, path=path)
+    if found.name != name:
+        raise refusal(path, f"it asks for the name {found.name[:64]}, not {name}")
     check_vault(records, found.vault_id, found.fingerprint, path)
     check_keys(found.sign, found.seal, path)
     check_signature(found.sign, joining.join_bytes(found), found.signature, path)
     slot = decode_slot(found.slot, path)
-    check_slot(records, slot, name=found.name, sign=found.sign, path=path)
+    check_slot(records, slot, name=name, sign=found.sign, path=path)
     if slot.kind == "custodians":
         raise refusal(path, "a slot of custodians cannot be the first one")
     if any(slot.slot_id == other.slot_id for other in taken):

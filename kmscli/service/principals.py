@@ -220,9 +220,7 @@ def create_by_request(context: Context, name: str, kind: Kind, content: bytes, *
     """
 
     def act(change: Change) -> PrincipalResponse:
-        request, slot = joins.checked(change.records, content, taken=_slots(context), path=path)
-        if request.name != name:
-            raise errors.JoinRequestError(path=path, problem=f"it asks for the name {request.name}, not {name}")
+        request, slot = joins.checked(change.records, name, content, taken=_slots(context), path=path)
         return _admit(change, name, kind, (request.sign, request.seal), slot)
 
     return changed(context, f"Create{kind.capitalize()}", {f"{kind}Name": name}, act)
