@@ -18,10 +18,10 @@ demo: $(VENV)/.test ## a whole life of a vault in a temporary folder, each step 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh docs/demo.sh
 
 test: $(VENV)/.test ## the tests, without those marked long
-	@$(BIN)/python -m pytest -n auto -q -m 'not long' $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not long' $(PYTEST_ARGS)
 
 test-long: $(VENV)/.test ## all tests
-	@$(BIN)/python -m pytest -n auto -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
 
 lint: $(VENV)/.lint ## ruff (rules and format) and mypy --strict
 	@$(BIN)/ruff check .
