@@ -1,17 +1,17 @@
 """What would have to be otherwise for a decision to be the other one: the fewest changes of the request that flip it.
 
 Tried are values that the conditions of statements and grants about the action tell apart, one change, then two, then
-three; each is put to `evaluate`, and none is answered that was not seen to flip. Where no change of the request does,
-it is said whether another principal, another key or another action could.
+three; each is put to `evaluate`, and none is answered that was not seen to flip. Where certainly no change of the
+request does, it is said whether another principal, another key or another action could.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import combinations, product
+from itertools import combinations, islice, product
 
 import msgspec
 
-from kmscli.model import actions, candidates, conditions, principals
+from kmscli.model import actions, candidates, conditions, principals, reach
 from kmscli.model.changes import (
     CONTEXT_KEYS,
     CONTEXT_PREFIX,
@@ -31,7 +31,6 @@ from kmscli.model.changes import (
 from kmscli.model.compiled import NOBODY, Check, Rule, who
 from kmscli.model.decision import Decision, Policies, evaluate
 from kmscli.model.granted import Grant
-from kmscli.model.reach import facts
 from kmscli.model.request import EQUALS, Request, folded, values_of
 from kmscli.model.statement import CURRENT_VERSION
 
@@ -49,8 +48,9 @@ class Flip(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         changes: Of the request; where `needs` is not "", of what its sender cannot change, or empty.
         decision: What is decided then, None if nothing was found.
-        needs: "" if the request can be changed so; PRINCIPAL, OTHER_KEY or ACTION if only another one of these flips
-            it; NOTHING if none does either; UNKNOWN if there was more to try than the search may.
+        needs: "" if the request can be changed so. If certainly it cannot, PRINCIPAL, OTHER_KEY or ACTION where another
+            one of these flips it, and NOTHING where none was found. UNKNOWN if nothing was found that flips it, and
+            something might.
         other: Such a principal or action.
     """
 
@@ -64,22 +64,27 @@ def flip(request: Request, policies: Policies) -> Flip:
     """The smallest change that flips the decision about a request."""
     allowed = evaluate(request, policies).allowed
     options = list(_options(request, policies))
-    own = [each for each in options if each.owner == OF_REQUEST]
-    found = _search(request, policies, own, allowed=allowed)
-    if found is None or found:
-        return _answer(request, policies, found)
-    for owner, needs in ((OF_KEY, OTHER_KEY), (OF_PRINCIPAL, PRINCIPAL)):
-        wider = [each for each in options if each.owner in (OF_REQUEST, owner)]
-        found = _search(request, policies, wider, allowed=allowed) if len(wider) > len(own) else ()
+    for needs, owners in (
+        ("", (OF_REQUEST,)),
+        (OTHER_KEY, (OF_REQUEST, OF_KEY)),
+        (PRINCIPAL, (OF_REQUEST, OF_PRINCIPAL)),
+    ):
+        tried = [each for each in options if each.owner in owners]
+        found = _search(request, policies, tried, allowed=allowed)
         if found:
-            return msgspec.structs.replace(_answer(request, policies, found), needs=needs)
+            return Flip(changes=found, decision=evaluate(applied(request, found), policies), needs=needs)
+        if not _is_certain(request, policies, owners):
+            return Flip(needs=UNKNOWN)
     return _another(request, policies, allowed=allowed)
 
 
-def _answer(request: Request, policies: Policies, found: tuple[Change, ...] | None) -> Flip:
-    if found is None:
-        return Flip(needs=UNKNOWN)
-    return Flip(changes=found, decision=evaluate(applied(request, found), policies))
+def _is_certain(request: Request, policies: Policies, owners: tuple[str, ...]) -> bool:
+    """Whether the decision is the same whatever is changed of what these own."""
+
+    def unsure(key: str) -> bool:
+        return key in TIME_KEYS or belongs_to(key, request.action) in owners
+
+    return reach.outcome(request, policies, unsure, any_terms=True) != reach.SOMETIMES
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -93,13 +98,9 @@ class Option(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
 
 
-def _search(
-    request: Request, policies: Policies, options: Sequence[Option], *, allowed: bool
-) -> tuple[Change, ...] | None:
-    """The fewest changes that flip; () if none of the options do, None if they were too many."""
-    for number, tried in enumerate(_combinations(options)):
-        if number >= _TRIES:
-            return None
+def _search(request: Request, policies: Policies, options: Sequence[Option], *, allowed: bool) -> tuple[Change, ...]:
+    """The fewest changes that flip; () if none do that are tried."""
+    for tried in islice(_combinations(options), _TRIES):
         if evaluate(applied(request, tried), policies).allowed != allowed:
             return tried
     return ()
@@ -246,7 +247,7 @@ def _named(policies: Policies) -> Iterable[str]:
 
 
 def _as(request: Request, arn: str) -> Request:
-    known = facts(arn, request.action)
+    known = reach.facts(arn, request.action)
     context = {
         name: value
         for name, value in request.context.items()

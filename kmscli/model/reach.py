@@ -182,13 +182,14 @@ def reach(principal: str, action: str, resource: str, policies: Policies, now: d
     return _WORDS[_reach(principal, action, resource, policies, now)]
 
 
-def outcome(request: Request, policies: Policies, unsure: Callable[[str], bool]) -> str:
+def outcome(request: Request, policies: Policies, unsure: Callable[[str], bool], *, any_terms: bool = False) -> str:
     """What a request of which not all is known comes to: ALWAYS if allowed, NEVER if denied, SOMETIMES if it depends.
 
     Args:
         request: As far as it is known.
         policies: What can allow or deny it.
         unsure: Whether a condition key, in lower case, may have had any value or none, whatever the request says.
+        any_terms: Whether what grants ask for is unknown too: encryption context, time, what a new grant passes on.
     """
     one, view = who(request.principal), _View(folded(request.context), unsure)
 
@@ -196,6 +197,8 @@ def outcome(request: Request, policies: Policies, unsure: Callable[[str], bool])
         return _outlined(document, one, request.action, view).about(request.resource)
 
     def granted_by(grant: Grant) -> int:
+        if any_terms and any(True for _ in granted.bounds(grant, request)):
+            return _MAYBE
         return _YES if granted.allows(grant, request) else _NO
 
     return _WORDS[_weighed(tally, granted_by, one, request.action, policies)]

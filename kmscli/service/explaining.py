@@ -88,8 +88,8 @@ class ExplainedFlip(Response, frozen=True, kw_only=True):
     Attributes:
         decision: What it would be; absent if nothing was found that flips it.
         changes: Of the request, or of what `needs` names.
-        needs: `principal`, `key` or `action`: another one; `nothing`: only another policy or grant; `unknown`: more
-            would have to be tried than is.
+        needs: `principal`, `key` or `action`: another one; `nothing`: another policy or grant; `unknown`: nothing
+            was found, and something might be.
         other: Such a principal or action.
     """
 
@@ -201,8 +201,8 @@ def _flip(found: Flip, *, allowed: bool) -> ExplainedFlip:
         "": f"{other} with {changes}",
         flipping.OTHER_KEY: f"no change of the request alone: {other} for a key with {changes}",
         flipping.ACTION: f"no change of the request: {found.other} would be {other}",
-        flipping.NOTHING: f"no change of the request: {other} only by another policy or grant",
-        flipping.UNKNOWN: "not found: more changes would have to be tried than are",
+        flipping.NOTHING: f"no change of the request, only one of policies or grants, would have it {other}",
+        flipping.UNKNOWN: f"none was found among changes of up to {flipping.CHANGES_MAX} facts",
         flipping.PRINCIPAL: f"no change of the request alone: {other} for a principal with {changes}"
         if found.changes
         else f"no change of the request: {other} for {found.other}",

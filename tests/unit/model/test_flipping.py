@@ -145,6 +145,11 @@ def test_a_condition_that_no_request_meets_is_no_way_out() -> None:
     assert found.needs == flipping.NOTHING
 
 
+def test_what_takes_more_changes_than_are_tried_is_not_called_impossible() -> None:
+    pairs = {f"kms:EncryptionContext:{number}": "x" for number in range(flipping.CHANGES_MAX + 1)}
+    assert flipped(allowing({"StringEquals": pairs})).needs == flipping.UNKNOWN
+
+
 def test_a_search_that_would_take_too_long_says_so() -> None:
     pairs = {f"kms:EncryptionContext:{number}": [f"{value}" for value in range(8)] for number in range(9)}
     assert flipped(allowing({"StringEquals": pairs})).needs == flipping.UNKNOWN
