@@ -15,6 +15,7 @@ from kmscli.model import limits, policy
 from kmscli.service import sharing, validate
 from kmscli.service.context import Call, Change, Context
 from kmscli.service.dispatch import Recorded
+from kmscli.service.policies import read
 from kmscli.service.principals import changed, find, named
 from kmscli.service.shapes import Request, Response
 from kmscli.vault.records import Member
@@ -66,7 +67,7 @@ def put_policy(context: Context, name: str, members: Mapping[str, object]) -> Po
     def act(change: Change) -> PolicyChangeResponse:
         request = validate.decode(_PutRequest, members)
         member = find(change.records, name)
-        policy.parse_identity(request.policy_document)
+        read(request.policy_document, policy.parse_identity)
         _check_size(member, request.policy_name, request.policy_document)
         body = IdentityPolicyRecord(principal=name, name=request.policy_name, document=request.policy_document)
         change.draft.put(_KIND, f"{name}/{request.policy_name}", body)

@@ -3,13 +3,14 @@
 A policy is kept as its author wrote it. A key without one of its own has AWS's default policy, which is not stored.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Meta
 
 from kmscli import errors
 from kmscli.formats.record import PolicyRecord
-from kmscli.model import limits, policy
+from kmscli.model import limits, policy, statement
 from kmscli.service import authority, pages
 from kmscli.service.context import Call, Change
 from kmscli.service.shapes import BypassLockoutCheck, KeyId, Limit, Marker, Policy, Request, Response
@@ -84,6 +85,24 @@ def put_key_policy(change: Change, request: PutKeyPolicyRequest) -> PutKeyPolicy
     return PutKeyPolicyResponse()
 
 
+def read(text: str, parse: Callable[[str], statement.Policy]) -> statement.Policy:
+    """The policy that a text is; of several lines, a fault is told with the line and column where it stands.
+
+    Raises:
+        MalformedPolicyError: As `parse`.
+    """
+    try:
+        return parse(text)
+    except errors.MalformedPolicyError as error:
+        if error.data.get("place") or "\n" not in text.strip():
+            raise
+        from kmscli.model import judging
+
+        line, column = judging.located(text, error)
+        problem = f"{error.data['problem']}: line {line}, column {column}"
+        raise errors.MalformedPolicyError(problem=problem, hint=error.hint) from None
+
+
 def put(change: Change, key: KeyGroup, text: str, *, bypass: bool) -> None:
     """Write a policy of a key.
 
@@ -98,7 +117,7 @@ def put(change: Change, key: KeyGroup, text: str, *, bypass: bool) -> None:
     """
     if len(text.encode()) > limits.POLICY_BYTES_MAX:
         raise errors.LimitExceededError(problem=f"a key policy has at most {limits.POLICY_BYTES_MAX} bytes")
-    parsed = policy.parse(text)
+    parsed = read(text, policy.parse)
     if not bypass:
         account = change.records.place.account
         policy.check_lockout(parsed, account=account, caller_arn=change.principal_arn(), key_arn=key.arn)
