@@ -26,11 +26,21 @@ def check_line(snapshot: Snapshot, line: Line, data: bytes) -> None:
     key = _key_of(snapshot, line)
     if line.vault.id != snapshot.head.vault_id or key is None:
         raise errors.AuditTamperedError(what=f"line {line.chain.seq} was signed by nobody of this vault")
+    if line.change is None:
+        _check_told(snapshot, line)
     try:
         message = auditline.signed_bytes(line.vault.id, auditline.signed_part(data))
         identity.verify(key, message, line.signature.value)
     except errors.SignatureBrokenError as error:
         raise errors.AuditTamperedError(what=f"the signature of line {line.chain.seq} does not hold") from error
+
+
+def _check_told(snapshot: Snapshot, line: Line) -> None:
+    """Refuse a line that changes nothing, and yet tells of other principals than there are."""
+    segment = line.segment
+    chain = tuple(body.decode() for body in snapshot.root_bodies)
+    if line.roots or line.principals or (segment and (segment.roots, segment.principals) != (chain, others(snapshot))):
+        raise errors.AuditTamperedError(what=f"line {line.chain.seq} tells of principals who are none")
 
 
 def _key_of(snapshot: Snapshot, line: Line) -> bytes | None:
