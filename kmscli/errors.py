@@ -546,6 +546,28 @@ class AsymmetricCiphertextError(InvalidCiphertextError):
     advice = ""
 
 
+class MalformedMessageError(InvalidCiphertextError):
+    """A message whose form is wrong: anybody can see it without a key, so what is wrong may be said."""
+
+    text = "the message is damaged: {problem}"
+    advice = ""
+
+
+class BrokenMessageError(InvalidCiphertextError):
+    """A message that does not fit its data key: commitment, tag or signature; which of them, is not said."""
+
+    text = "the message is damaged, or was made with another data key"
+    advice = ""
+
+
+class MessageLimitError(KmsError):
+    """A message that asks for more than this kms gives before it has proved itself."""
+
+    code = "MessageLimitExceeded"
+    exit_code = 31
+    text = "{what} of the message is {found}; at most {limit} is taken"
+
+
 class WrappedMaterialError(KmsError):
     """Wrapped key material that does not unwrap: cut, changed, or wrapped under another key or algorithm."""
 
@@ -686,6 +708,15 @@ class UnsupportedOperationError(KmsError):
     code = "UnsupportedOperationException"
     exit_code = 61
     text = "{problem}"
+
+
+class LegacyMessageError(KmsError):
+    """A message without key commitment, which is read on request alone."""
+
+    code = "LegacyMessage"
+    exit_code = 61
+    text = "the message has algorithm suite {suite}, which does not commit to its key"
+    advice = "read it with --allow-legacy if you trust where it comes from, and encrypt it again"
 
 
 class UnsupportedFormatError(KmsError):
