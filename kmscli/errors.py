@@ -560,6 +560,13 @@ class BrokenMessageError(InvalidCiphertextError):
     advice = ""
 
 
+class ContextMismatchError(InvalidCiphertextError):
+    """A message whose encryption context is not the one that is wanted; it stands in clear, so what differs is said."""
+
+    text = "the encryption context of the message has {what} for {name}"
+    advice = "`kms inspect` shows the context of a message"
+
+
 class MessageLimitError(KmsError):
     """A message that asks for more than this kms gives before it has proved itself."""
 

@@ -45,6 +45,23 @@ def perform_all(context: Context, name: str, requests: Iterable[Members | errors
         yield from _together(context, [_Run(context, operation, request) for request in chunk])
 
 
+def perform_together(context: Context, requests: Iterable[tuple[str, Members]]) -> list[Outcome]:
+    """Run some operations, each with the name it has, with one sync for all.
+
+    Args:
+        context: Who acts.
+        requests: At most AT_ONCE: the operation, which uses keys and changes no record, and its members.
+
+    Returns:
+        The answer to each, or the error that it ended in, in order.
+
+    Raises:
+        KmsError: Lock, vault or log fail; nothing is released then.
+    """
+    runs = [_Run(context, operations.load(name), members) for name, members in requests]
+    return _together(context, runs) if runs else []
+
+
 def _together(context: Context, runs: list["_Run"]) -> list[Outcome]:
     def evaluate(records: Records, now: datetime) -> list[Evaluated[Outcome]]:
         return [run.tried(records, now) for run in runs]

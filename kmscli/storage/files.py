@@ -71,7 +71,8 @@ def _fill(fd: int, data: bytes, *, mode: int, durable: bool, owner: tuple[int, i
         os.fsync(fd)
 
 
-def _new_name(path: Path) -> Path:
+def new_name(path: Path) -> Path:
+    """A name beside `path` for a file that will be renamed to it."""
     # The number is random: a process id comes again, and what a crash left must be in nobody's way. 50 characters of
     # the name take at most 200 bytes, so this name fits wherever the other one does.
     return path.with_name(f".{path.name[:50]}.{int.from_bytes(os.urandom(8))}.tmp")
@@ -105,7 +106,7 @@ def replace_file(
     Raises:
         OSError: As the system says; the old file is untouched and no temporary one is left.
     """
-    temporary = _new_name(path)
+    temporary = new_name(path)
     with _temporary(temporary, data, mode=mode, durable=durable, owner=owner):
         os.replace(temporary, path)
     if durable:
@@ -149,7 +150,7 @@ def create_private(path: Path, data: bytes) -> None:
     with io_errors(path):
         try:
             if not _link_unnamed(path, data):
-                temporary = _new_name(path)
+                temporary = new_name(path)
                 with _temporary(temporary, data, mode=PRIVATE, durable=True):
                     os.link(temporary, path)
         except FileExistsError as error:
@@ -197,7 +198,7 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
         InputOutputError: It cannot be written; an old file is untouched.
     """
     with io_errors(path):
-        if (number := _descriptor(path)) is not None:
+        if (number := descriptor(path)) is not None:
             write_all(number, data)
             return
         target = Path(os.path.realpath(path))
@@ -218,7 +219,8 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
         replace_file(target, data, mode=kept, owner=None if mine or os.geteuid() else (found.st_uid, found.st_gid))
 
 
-def _descriptor(path: Path) -> int | None:
+def descriptor(path: Path) -> int | None:
+    """The number of an open descriptor that a name such as /dev/stdout means, or None."""
     match = re.fullmatch(_DESCRIPTOR, os.fspath(path))
     if match is None:
         return None

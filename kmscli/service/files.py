@@ -1,0 +1,214 @@
+"""Files of any size: encrypted under keys of the vault, and decrypted, many in one run.
+
+A run goes in rounds of up to `AT_ONCE` files. Each round asks for all its data keys with one sync of the audit log,
+works on file after file, and has all outputs on the disk before the first gets its name. So a result appears after its
+audit line, whole, or not at all; what goes wrong with one file is the outcome of that file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from kmscli import errors
+from kmscli.service import batch
+from kmscli.service.context import Context
+from kmscli.service.shapes import Response
+from kmscli.storage import streams
+from kmscli.storage.streams import Dropping, Look, Output, Stream
+
+T = TypeVar("T")
+
+AT_ONCE = 128
+"""Files of one round: each holds two descriptors open, and a process may have few."""
+
+Format = Literal["blob", "message"]
+Progress = Callable[[int], None]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One input and where its result goes; None is standard input, and standard output.
+
+    Attributes:
+        in_place: Whether the output takes the place of the input.
+    """
+
+    source: Path | None
+    target: Path | None
+    in_place: bool = False
+
+    @property
+    def name(self) -> str:
+        """The input, for people."""
+        return "standard input" if self.source is None else str(self.source)
+
+
+class Result(Response, frozen=True, kw_only=True):
+    """What became of one file.
+
+    Attributes:
+        status: `done`, `skipped` (with `reason`) or `failed` (with `error`).
+        format: What was written or read.
+        key_ids: ARNs of the keys that open the file.
+    """
+
+    input: str
+    output: str | None = None
+    status: Literal["done", "skipped", "failed"]
+    format: Format | None = None
+    key_ids: list[str] | None = None
+    bytes: int | None = None
+    reason: str | None = None
+    error: errors.KmsError | None = None
+
+
+class Skip(Exception):  # noqa: N818 - no fault: the file is as it should be
+    """A file on which nothing is to be done; the text says why."""
+
+
+Request = tuple[str, Mapping[str, object]]
+"""An operation's name and its members."""
+
+
+class Work:
+    """What is done to one file, in steps; made by `sealing`, `opening` and `rewrapping`.
+
+    A step asks for operations (`ask`), gets their answers (`take`), and so on until it asks for none; then the file is
+    written. A step that raises ends the work on this file alone.
+    """
+
+    def __init__(self, job: Job, source: Stream) -> None:
+        self.job = job
+        self.source = source
+
+    def ask(self) -> list[Request]:
+        """Operations that must succeed before the file can be written; none if it can be."""
+        raise NotImplementedError
+
+    def take(self, outcomes: Sequence[batch.Outcome]) -> None:
+        """The outcomes of what was asked for, in order; an error among them may be raised."""
+        raise NotImplementedError
+
+    def look(self) -> Look | None:
+        """Mode and owner of a new output; None = those of an old file in its place, else 0600."""
+        return None
+
+    def write(self, sink: Output, progress: Progress | None) -> Result:
+        """Write the output; it is published afterwards."""
+        raise NotImplementedError
+
+
+Make = Callable[[Job, Stream], Work]
+
+
+def run(context: Context, jobs: Iterable[Job], make: Make, *, progress: Progress | None = None) -> Iterator[Result]:
+    """Do the work on every file; gives what became of each, in order.
+
+    Args:
+        context: Who acts.
+        jobs: The files.
+        make: Looks at an input and gives what is to be done with it, or raises `Skip`.
+        progress: Told of bytes.
+
+    Raises:
+        KmsError: Lock, vault or log fail; files that were published stay.
+    """
+    left = iter(jobs)
+    while chunk := list(islice(left, AT_ONCE)):
+        yield from _round(context, chunk, make, progress)
+
+
+class _Entry:
+    """One file of a round: its work as long as it goes on, its result when it has one."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.work: Work | None = None
+        self.output: Output | None = None
+        self.result: Result | None = None
+
+    def attempt(self, act: Callable[[], T]) -> T | None:
+        """What `act` gives; an error in which it ends is what becomes of the file."""
+        try:
+            return act()
+        except Skip as reason:
+            self._end("skipped", reason=str(reason))
+        except errors.KmsError as error:
+            self._end("failed", error=error)
+        return None
+
+    def _end(self, status: Literal["skipped", "failed"], **more: Any) -> None:  # noqa: ANN401 - members of a result
+        self.work = None
+        if self.output is not None:
+            self.output.drop()
+        self.result = Result(input=self.job.name, status=status, **more)
+
+    def ask(self) -> list[Request]:
+        """What the work needs next."""
+        return [] if self.work is None else self.work.ask()
+
+    def take(self, outcomes: Sequence[batch.Outcome]) -> None:
+        """What came of it."""
+        if self.work is not None:
+            self.work.take(outcomes)
+
+
+def _round(context: Context, jobs: list[Job], make: Make, progress: Progress | None) -> list[Result]:
+    entries = [_Entry(job) for job in jobs]
+    with ExitStack() as inputs, Dropping() as outputs:
+        for entry in entries:
+            entry.attempt(partial(_open, entry, make, inputs))
+        _get_keys(context, entries)
+        for entry in entries:
+            entry.attempt(partial(_write, entry, outputs, progress))
+        whole = {id(entry.output): entry for entry in entries if entry.work is not None and entry.output is not None}
+
+        def failed(output: Output, error: errors.KmsError) -> None:
+            entry = whole[id(output)]
+            entry.result = Result(input=entry.job.name, status="failed", error=error)
+
+        streams.publish([entry.output for entry in whole.values() if entry.output is not None], failed)
+    return [entry.result for entry in entries if entry.result is not None]
+
+
+def _open(entry: _Entry, make: Make, inputs: ExitStack) -> None:
+    source = inputs.enter_context(streams.reading(entry.job.source))
+    entry.work = make(entry.job, source)
+
+
+def _get_keys(context: Context, entries: list[_Entry]) -> None:
+    """Ask for what all works need, round after round, until none needs anything more."""
+    left = entries
+    while left:
+        needed = [(entry, entry.attempt(entry.ask) or []) for entry in left]
+        outcomes = iter(batch.perform_together(context, [request for _, asked in needed for request in asked]))
+        for entry, asked in needed:
+            if asked:
+                entry.attempt(partial(entry.take, list(islice(outcomes, len(asked)))))
+        left = [entry for entry, asked in needed if asked and entry.work is not None]
+
+
+def _write(entry: _Entry, outputs: Dropping, progress: Progress | None) -> None:
+    if entry.work is None:
+        return
+    target = entry.job.target
+    entry.output = outputs.add(streams.writing(target, entry.work.look()))
+    entry.result = entry.work.write(entry.output, progress)
+    # Of a file that somebody wrote into meanwhile, no whole version may have been read.
+    entry.work.source.check_unchanged()
+
+
+def raised(outcomes: Sequence[batch.Outcome]) -> Sequence[Response]:
+    """Outcomes that are all answers.
+
+    Raises:
+        KmsError: The first that is none.
+    """
+    for outcome in outcomes:
+        if isinstance(outcome, errors.KmsError):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Response)]

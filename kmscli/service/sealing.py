@@ -1,0 +1,189 @@
+"""Encrypting files: a blob for what is small and needs no more, else a message with a data key of its own.
+
+Implements docs/spec/blob.md and docs/spec/message.md for writers, and surface's byte mode: `auto` makes a blob of 1 to
+4096 bytes under one symmetric key without encryption context, and a message of everything else.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from kmscli import errors
+from kmscli.envelope import encrypting
+from kmscli.formats import armor, blob, message
+from kmscli.formats.message import EncryptedDataKey
+from kmscli.model import limits
+from kmscli.service import files
+from kmscli.service.batch import Outcome
+from kmscli.service.context import Context
+from kmscli.service.files import Job, Progress, Request, Result, Skip, Work, raised
+from kmscli.storage.streams import File, Look, Output, Stream, look_of
+
+AWS_KMS = "aws-kms"
+"""The provider of data keys that a key of KMS encrypted (AWS Encryption SDK, keyrings)."""
+_START = 64
+"""Bytes by which a file tells that it is encrypted."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How files are to be encrypted.
+
+    Attributes:
+        keys: KeyId members: any of them opens a message.
+        encryption_context: Bound to each file, and in clear in a message.
+        format: What to write.
+        signed: Whether messages are signed.
+        armored: Whether the output is text.
+        algorithm: EncryptionAlgorithm, for a blob under an RSA key.
+        skips_encrypted: Whether what is encrypted already is left alone.
+    """
+
+    keys: tuple[str, ...]
+    encryption_context: Mapping[str, str] = {}
+    format: Literal["auto", "blob", "message"] = "auto"
+    signed: bool = False
+    armored: bool = False
+    algorithm: str | None = None
+    skips_encrypted: bool = False
+
+
+def is_encrypted(start: bytes) -> bool:
+    """Whether a file that begins so is a blob, a message, or one of them as text."""
+    return start.startswith(blob.MAGIC) or message.looks_like(start) or armor.looks_like(start)
+
+
+def sealer(context: Context, plan: Plan) -> files.Make:
+    """What `files.run` makes of each input to encrypt it.
+
+    Raises:
+        ValidationError: The parts of the plan exclude each other.
+    """
+    _check(plan)
+
+    def make(job: Job, source: Stream) -> Work:
+        start = source.peek(limits.PLAINTEXT_MAX + 1)
+        if plan.skips_encrypted and is_encrypted(start[:_START]):
+            raise Skip("it is encrypted already")
+        if _wants_blob(plan, len(start)):
+            return _Blob(job, source, plan)
+        return _Message(job, source, plan, context)
+
+    return make
+
+
+def _check(plan: Plan) -> None:
+    if plan.format == "blob":
+        for what, given in (("several keys", len(plan.keys) > 1), ("--signed", plan.signed)):
+            if given:
+                raise errors.ValidationError(
+                    problem=f"a blob does not have {what}", hint="leave out --format blob, or write a message"
+                )
+
+
+def _wants_blob(plan: Plan, size: int) -> bool:
+    if plan.format != "auto":
+        return plan.format == "blob"
+    plain = len(plan.keys) == 1 and not plan.encryption_context and not plan.signed
+    return plan.algorithm is not None or (plain and 1 <= size <= limits.PLAINTEXT_MAX)
+
+
+def _look(job: Job, source: Stream) -> Look | None:
+    return look_of(source.found) if job.in_place and isinstance(source, File) else None
+
+
+class _Blob(Work):
+    """A blob: one Encrypt, of a file that is read whole."""
+
+    def __init__(self, job: Job, source: Stream, plan: Plan) -> None:
+        super().__init__(job, source)
+        self._plan = plan
+        self._answer: Any = None
+
+    def ask(self) -> list[Request]:
+        """One Encrypt."""
+        if self._answer is not None:
+            return []
+        data = self.source.peek(limits.PLAINTEXT_MAX + 1)
+        if not data:
+            raise errors.ValidationError(
+                problem=f"{self.job.name} is empty: a blob holds 1 byte at least", hint="--format message"
+            )
+        if len(data) > limits.PLAINTEXT_MAX:
+            raise errors.ValidationError(
+                problem=f"{self.job.name} is larger than {limits.PLAINTEXT_MAX} bytes, the most of a blob",
+                hint="--format message",
+            )
+        members: dict[str, object] = {"KeyId": self._plan.keys[0], "Plaintext": data}
+        if self._plan.encryption_context:
+            members["EncryptionContext"] = dict(self._plan.encryption_context)
+        if self._plan.algorithm is not None:
+            members["EncryptionAlgorithm"] = self._plan.algorithm
+        return [("Encrypt", members)]
+
+    def take(self, outcomes: Sequence[Outcome]) -> None:
+        """The ciphertext."""
+        (self._answer,) = raised(outcomes)
+
+    def look(self) -> Look | None:
+        """That of the input, in its place."""
+        return _look(self.job, self.source)
+
+    def write(self, sink: Output, progress: Progress | None) -> Result:
+        """All at once."""
+        data: bytes = self._answer.ciphertext_blob
+        out = armor.Writer(sink) if self._plan.armored else sink
+        done = 0
+        while done < len(data):
+            done += out.write(memoryview(data)[done:])
+        if isinstance(out, armor.Writer):
+            out.finish()
+        if progress is not None:
+            progress(len(data))
+        return _result(self.job, "blob", [self._answer.key_id])
+
+
+class _Message(Work):
+    """A message: GenerateDataKey under the first key, and Encrypt of that data key under each other."""
+
+    def __init__(self, job: Job, source: Stream, plan: Plan, context: Context) -> None:
+        super().__init__(job, source)
+        self._plan = plan
+        self._draft = encrypting.prepare(plan.encryption_context, signed=plan.signed, rng=context.rng)
+        self._data_keys: list[EncryptedDataKey] = []
+
+    def ask(self) -> list[Request]:
+        """The data key, then its further encryptions."""
+        bound: dict[str, object] = (
+            {"EncryptionContext": self._draft.encryption_context} if self._draft.encryption_context else {}
+        )
+        if not self._data_keys:
+            return [("GenerateDataKey", {"KeyId": self._plan.keys[0], "KeySpec": "AES_256", **bound})]
+        missing = self._plan.keys[len(self._data_keys) :]
+        return [("Encrypt", {"KeyId": key, "Plaintext": self._draft.data_key, **bound}) for key in missing]
+
+    def take(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep the encrypted data keys."""
+        answers: Sequence[Any] = raised(outcomes)
+        if not self._data_keys:
+            self._draft.data_key = answers[0].plaintext
+        for answer in answers:
+            self._data_keys.append(EncryptedDataKey(AWS_KMS, answer.key_id.encode(), answer.ciphertext_blob))
+
+    def look(self) -> Look | None:
+        """That of the input, in its place."""
+        return _look(self.job, self.source)
+
+    def write(self, sink: Output, progress: Progress | None) -> Result:
+        """In one stream."""
+        out = armor.Writer(sink) if self._plan.armored else sink
+        written = encrypting.encrypt(self.source, out, self._draft, data_keys=self._data_keys, progress=progress)
+        if isinstance(out, armor.Writer):
+            out.finish()
+        keys = [key.provider_info.decode() for key in self._data_keys]
+        return _result(self.job, "message", keys, written.plaintext)
+
+
+def _result(job: Job, format_: files.Format, keys: list[str], size: int | None = None) -> Result:
+    output = None if job.target is None else str(job.target)
+    return Result(input=job.name, output=output, status="done", format=format_, key_ids=keys, bytes=size)

@@ -1,0 +1,343 @@
+"""A user's files of any size: read at places or in order, and outputs that appear whole or not at all.
+
+A regular output is written beside its place and renamed when it is whole and on the disk; several of them share the
+wait for the disk (`publish`). What cannot be renamed into place (a pipe, a device, an open descriptor) is written
+through, in order.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from kmscli import errors
+from kmscli.storage import files
+from kmscli.storage.files import PRIVATE, io_errors
+
+STDIN, STDOUT = 0, 1
+
+
+class Stream:
+    """An input that is read in order: a pipe, a terminal, a device, standard input.
+
+    Attributes:
+        name: For people.
+    """
+
+    def __init__(self, fd: int, name: str) -> None:
+        self.name = name
+        self._fd = fd
+        self._given = b""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+        if self._given:
+            part, self._given = self._given[:size], self._given[size:]
+            return part
+        with io_errors(self.name):
+            return os.read(self._fd, size)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill the start of `buffer`; 0 at the end."""
+        if self._given:
+            part = self.read(len(buffer))
+            buffer[: len(part)] = part
+            return len(part)
+        with io_errors(self.name):
+            return os.readv(self._fd, [buffer])
+
+    def peek(self, size: int) -> bytes:
+        """The first `size` bytes of what is left, or all of it; they are read again afterwards."""
+        while len(self._given) < size:
+            with io_errors(self.name):
+                part = os.read(self._fd, max(size - len(self._given), 1 << 16))
+            if not part:
+                break
+            self._given += part
+        return self._given[:size]
+
+    def check_unchanged(self) -> None:
+        """Nothing can be said of what flows."""
+
+
+class File(Stream):
+    """An input that is a regular file: it has a size, and can be read at any place.
+
+    Attributes:
+        found: What it was when it was opened.
+        size: Its bytes then.
+    """
+
+    def __init__(self, fd: int, name: str, found: os.stat_result) -> None:
+        super().__init__(fd, name)
+        self.found = found
+        self.size = found.st_size
+
+    def pread(self, buffer: memoryview, offset: int, /) -> int:
+        """Fill the start of `buffer` from `offset` on; 0 at the end."""
+        with io_errors(self.name):
+            return os.preadv(self._fd, [buffer], offset)
+
+    def peek(self, size: int) -> bytes:
+        """The first `size` bytes of the file."""
+        with io_errors(self.name):
+            return os.pread(self._fd, size, 0)
+
+    def check_unchanged(self) -> None:
+        """Refuse what somebody wrote into while it was read: what was read may be of no one time.
+
+        Raises:
+            InputOutputError: Its size or its time of change is another.
+        """
+        now = os.fstat(self._fd)
+        if (now.st_size, now.st_mtime_ns) != (self.size, self.found.st_mtime_ns):
+            raise errors.InputOutputError(path=self.name, reason="it changed while it was read")
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[Stream]:
+    """Open a user's input; None is standard input.
+
+    Raises:
+        InputOutputError: It cannot be read, or is a folder.
+    """
+    if path is None:
+        found = os.fstat(STDIN)
+        # A regular file as standard input may stand anywhere and be shared: it is read in order like all others.
+        if stat.S_ISDIR(found.st_mode):
+            raise errors.InputOutputError(path="standard input", reason="is a directory")
+        yield Stream(STDIN, "standard input")
+        return
+    with io_errors(path):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        found = os.fstat(fd)
+        if stat.S_ISDIR(found.st_mode):
+            raise errors.InputOutputError(path=path, reason="is a directory")
+        yield File(fd, os.fspath(path), found) if stat.S_ISREG(found.st_mode) else Stream(fd, os.fspath(path))
+    finally:
+        os.close(fd)
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Mode and owner of an output: those of another file, or bits alone.
+
+    Attributes:
+        mode: Permission bits.
+        owner: Uid and gid, where they are another's and this process may give files away; None = this process's.
+    """
+
+    mode: int = PRIVATE
+    owner: tuple[int, int] | None = None
+
+
+def look_of(found: os.stat_result, *, but: int = 0) -> Look:
+    """Mode and owner of a file, without the bits `but`."""
+    mine = (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())
+    owner = None if mine or os.geteuid() else (found.st_uid, found.st_gid)
+    return Look(stat.S_IMODE(found.st_mode) & 0o777 & ~but, owner)
+
+
+class Through:
+    """An output that gets each byte at once: what was written cannot be taken back.
+
+    Attributes:
+        held: Whether nobody sees it before it is published.
+    """
+
+    held = False
+
+    def __init__(self, fd: int, name: str, *, close: bool) -> None:
+        self.name = name
+        self._fd = fd
+        self._close = close
+
+    def write(self, data: memoryview | bytes, /) -> int:
+        """Write from the start of `data`.
+
+        Raises:
+            BrokenPipeError: Nobody reads it any more.
+        """
+        try:
+            return os.write(self._fd, data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise errors.InputOutputError(path=self.name, reason=error.strerror or str(error)) from error
+
+    def drop(self) -> None:
+        """Write no more."""
+        if self._close:
+            self._close = False
+            os.close(self._fd)
+
+    def settle(self) -> None:
+        """Nothing is left to be done before it is published."""
+
+    publish = drop
+
+
+class New:
+    """An output that is a regular file, and has no name that anybody looks for before it is published."""
+
+    held = True
+
+    def __init__(self, target: Path, look: Look, *, exclusive: bool = False) -> None:
+        self.name = os.fspath(target)
+        self.target = target
+        self._exclusive = exclusive
+        self._temporary = files.new_name(target)
+        with io_errors(target):
+            self._fd = os.open(
+                self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE
+            )
+        try:
+            with io_errors(target):
+                # The owner first, because a change of it may clear bits; what nobody else may read is never open.
+                if look.owner is not None:
+                    os.fchown(self._fd, *look.owner)
+                os.fchmod(self._fd, look.mode)
+        except BaseException:
+            self.drop()
+            raise
+
+    def write(self, data: memoryview | bytes, /) -> int:
+        """Write from the start of `data` behind what was written."""
+        with io_errors(self.name):
+            return os.write(self._fd, data)
+
+    def pwrite(self, data: memoryview, offset: int, /) -> int:
+        """Write from the start of `data` at `offset`."""
+        with io_errors(self.name):
+            return os.pwrite(self._fd, data, offset)
+
+    def settle(self) -> None:
+        """Have its bytes on the disk."""
+        with io_errors(self.name):
+            os.fsync(self._fd)
+
+    def publish(self) -> None:
+        """Give it its name; an old file of that name is gone.
+
+        Raises:
+            FileExistsAlreadyError: It must be a new one, and something has the name.
+        """
+        try:
+            with io_errors(self.name):
+                if self._exclusive:
+                    os.link(self._temporary, self.target)
+                else:
+                    os.replace(self._temporary, self.target)
+        except FileExistsError as error:
+            raise errors.FileExistsAlreadyError(path=self.target) from error
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Have it leave no trace."""
+        # Once: by then the number may be another file's.
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+
+Output = Through | New
+
+
+def writing(path: Path | None, look: Look | None = None) -> Output:
+    """Open a user's output; None is standard output.
+
+    Args:
+        path: Where; a link is followed, a name of an open descriptor (/dev/stdout, /dev/fd/3) means that one.
+        look: Mode and owner; None = those of an old file, else 0600.
+
+    Raises:
+        InputOutputError: It cannot be written, or is a folder.
+    """
+    if path is None:
+        return Through(STDOUT, "standard output", close=False)
+    if (number := files.descriptor(path)) is not None:
+        return Through(number, os.fspath(path), close=False)
+    with io_errors(path):
+        target = Path(os.path.realpath(path))
+        try:
+            found = target.stat()
+        except FileNotFoundError:
+            return New(target, look or Look())
+        if stat.S_ISDIR(found.st_mode):
+            raise errors.InputOutputError(path=path, reason="is a directory")
+        if stat.S_ISREG(found.st_mode):
+            return New(target, look or look_of(found))
+        return Through(os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), os.fspath(path), close=True)
+
+
+def spool() -> New:
+    """An unpublished file for what must not be seen yet, in the folder of temporary files; `drop` removes it."""
+    folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - its name is random and it is this user's alone
+    return New(Path(folder) / "kms-spool", Look())
+
+
+def copy(spooled: New, sink: Through, *, piece: int = 1 << 20) -> None:
+    """Write all of a spooled file through."""
+    buffer, at = memoryview(bytearray(piece)), 0
+    with io_errors(spooled.name):
+        while got := os.preadv(spooled._fd, [buffer], at):  # noqa: SLF001 - of this module
+            at += got
+            done = 0
+            while done < got:
+                done += sink.write(buffer[done:got])
+
+
+def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError], None]) -> None:
+    """Publish outputs that are whole: all of their bytes reach the disk before the first gets its name.
+
+    Args:
+        outputs: Each once.
+        failed: Told of those that could not be; the others are published.
+    """
+    folders: dict[Path, None] = {}
+    whole: list[Output] = []
+    for output in outputs:
+        try:
+            output.settle()
+            whole.append(output)
+        except errors.KmsError as error:
+            output.drop()
+            failed(output, error)
+    for output in whole:
+        try:
+            output.publish()
+            if isinstance(output, New):
+                folders[output.target.parent] = None
+        except errors.KmsError as error:
+            failed(output, error)
+    for folder in folders:
+        with io_errors(folder):
+            files.sync_folder(folder)
+
+
+class Dropping:
+    """Outputs that are dropped when the block ends by an exception, Ctrl-C included."""
+
+    def __init__(self) -> None:
+        self._outputs: list[Output] = []
+
+    def add(self, output: Output) -> Output:
+        """Watch over one more."""
+        self._outputs.append(output)
+        return output
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            for output in self._outputs:
+                with suppress(OSError, errors.KmsError):
+                    output.drop()
