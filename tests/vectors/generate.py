@@ -8,7 +8,8 @@ What this folder is:
 - `data/rejected-*.json` are vectors that must be refused. An entry has one defect; its `name` says which. `layer` is
   the module of kmscli that must refuse it, `error` the class of the error.
 - `spec.py` and `pairs.py` are a second implementation, written from docs/spec. The vectors are made with it alone, so
-  they are what the specification says. `made.py`, `defects.py` and `custody.py` list the entries.
+  they are what the specification says. `made.py`, `defects.py`, `custody.py` and `messages.py` list the entries;
+  the last one has its own second implementation.
 - `test_vectors.py` gives every entry to kmscli. It fails if a file, an entry or a member of one is not used, and if the
   files are not what this script writes.
 
@@ -23,7 +24,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import custody, defects, made
+from tests.vectors import custody, defects, made, messages
 from tests.vectors.sealed import Sealer
 
 DATA = Path(__file__).with_name("data")
@@ -42,7 +43,7 @@ def files(kept: list[dict[str, str]]) -> dict[str, str]:
         kept: The entries of `hpke.json` as they are, whose bytes are taken over.
     """
     sealer = Sealer(kept)
-    found = made.files(sealer) | defects.files(sealer) | custody.files(sealer)
+    found = made.files(sealer) | defects.files(sealer) | custody.files(sealer) | messages.files()
     found[HPKE] = made.file(
         "Bytes that are sealed to the key pair of a secret and a label, and what is in them.",
         'vault.md, "Notation" (seal_to), "Identities"',

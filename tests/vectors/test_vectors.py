@@ -1,5 +1,6 @@
 """Every vector of `data/`, given to kmscli; `generate.py` says what they are and where they come from."""
 
+import io
 import json
 import traceback
 from collections import Counter
@@ -20,6 +21,7 @@ from kmscli.audit.verify import Verifier
 from kmscli.crypto import identity, kdf, registry, seal
 from kmscli.crypto.identity import Identity, SealingKey
 from kmscli.crypto.keypair import Pair
+from kmscli.envelope import decrypting, encrypting
 from kmscli.errors import KmsError
 from kmscli.formats import (
     auditline,
@@ -30,6 +32,7 @@ from kmscli.formats import (
     importtoken,
     joining,
     keyfile,
+    message,
     record,
     slot,
     tree,
@@ -39,6 +42,7 @@ from kmscli.formats.auditline import RecordChange
 from kmscli.formats.custodianshare import CustodianShare
 from kmscli.formats.head import Head
 from kmscli.formats.importtoken import ImportToken
+from kmscli.formats.message import EncryptedDataKey
 from kmscli.formats.record import KeyRecord, ShareRecord, VaultSecretRecord, VersionRecord
 from kmscli.model.specs import KEY_SPECS
 from kmscli.service import imports, materials
@@ -602,6 +606,46 @@ def test_a_blob_names_what_made_it_and_opens(vector: Vector) -> None:
 @vectors("rejected-blob")
 def test_what_is_no_blob_of_this_material_and_context_is_refused(vector: Vector) -> None:
     refused(vector, lambda: open_blob(vector))
+
+
+def open_message(vector: Vector, *, legacy: bool) -> bytes:
+    source, sink, data_key = io.BytesIO(vector.raw("message")), io.BytesIO(), vector.raw("data_key")
+    header = decrypting.open_header(source, legacy=legacy)
+    decrypting.decrypt(source, sink, header, data_key, held=True)
+    return sink.getvalue()
+
+
+@vectors("message")
+def test_a_message_opens_to_what_is_in_it(vector: Vector) -> None:
+    header = message.read_header(io.BytesIO(vector.raw("message")), legacy=True)
+    keys = tuple(EncryptedDataKey(name, bytes.fromhex(i), bytes.fromhex(c)) for name, i, c in vector["keys"])
+    assert (vector["suite"], vector.raw("message_id")) == (header.suite.name, header.message_id)
+    assert (vector["context"], keys) == (header.encryption_context, header.data_keys)
+    assert vector["frame_length"] == header.frame_length
+    assert vector.raw("plaintext") == open_message(vector, legacy=True)
+
+
+WRITTEN = [
+    entry
+    for entry in entries_of("message")
+    if (entry["suite"], entry["frame_length"]) == ("0x0478", 16) and entry["name"] != "a full final frame"
+]
+
+
+@pytest.mark.parametrize("entry", WRITTEN, ids=lambda entry: entry["name"])
+def test_a_message_is_written_as_the_specification_says(entry: dict[str, Any]) -> None:
+    data_key, message_id = bytes.fromhex(entry["data_key"]), bytes.fromhex(entry["message_id"])
+    draft = encrypting.prepare(entry["context"], rng=lambda _: message_id, data_key=data_key)
+    keys = [EncryptedDataKey(name, bytes.fromhex(info), bytes.fromhex(sealed)) for name, info, sealed in entry["keys"]]
+    source, sink = io.BytesIO(bytes.fromhex(entry["plaintext"])), io.BytesIO()
+    encrypting.encrypt(source, sink, draft, data_keys=keys, frame_length=16)
+    assert entry["message"] == sink.getvalue().hex()
+
+
+@vectors("rejected-message")
+def test_what_is_no_message_under_its_data_key_is_refused(vector: Vector) -> None:
+    legacy = vector["legacy"]
+    refused(vector, lambda: open_message(vector, legacy=legacy))
 
 
 @vectors("auditline")
