@@ -10,6 +10,7 @@ import pytest
 
 from kmscli import errors
 from kmscli.service import due, sharing, vaults
+from kmscli.storage.sqlite import Store
 from kmscli.vault.records import KeyGroup
 from tests.helpers import START, Clock, forked
 from tests.importing import bring, external, reuse_wrapping_keys
@@ -288,6 +289,24 @@ def test_each_version_is_sealed_anew_and_is_the_same_material(ring: Ring, people
         assert version.sealed != after.versions[number].sealed
         assert version.material_id == after.versions[number].material_id
     assert [b"x"] * 3 == [ring.perform("Decrypt", CiphertextBlob=blob).plaintext for blob in blobs]
+
+
+def test_the_database_is_written_anew_whenever_a_share_is_taken_away_and_only_then(
+    ring: Ring, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    rewrite = Store.rewrite
+    monkeypatch.setattr(Store, "rewrite", lambda store: (written.append(1), rewrite(store))[1])
+    key = ring.create_key()
+    put_policy(ring, key, statement([ADMIN, ALICE]))
+    assert [] == written
+    put_policy(ring, key, statement(ADMIN))
+    assert [1] == written
+    put_policy(ring, key, DELEGATED)
+    people.attach("alice", ALL)
+    assert [1] == written
+    people.attach("alice")
+    assert [1, 1] == written
 
 
 @pytest.mark.parametrize("usage", ["SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"])
