@@ -48,16 +48,17 @@ class ApiVerb(Verb):
         self.byte_member = _bytes.MEMBERS.get(row.operation)
         self.spread = self.byte_member is None
         self.largest = next((int(m.shape.maximum or 0) for m in found if m.name == "Limit"), 0)
-        params: list[Any] = [_option(member, marked=self.byte_member is None) for member in found]
+        self.many_keys = row.operation == "Encrypt"
+        params: list[Any] = [
+            _option(member, marked=self.byte_member is None, many=self.many_keys and member.name == "KeyId")
+            for member in found
+        ]
         if any(member.name == _CONTEXT for member in found):
             params.append(_plain("-c", "NAME=VALUE", "One pair of the encryption context; repeatable.", multiple=True))
         if self.operation.row.pages:
             params += _paging_options()
         if self.byte_member:
-            params += [
-                TyperArgument(param_decls=["files"], nargs=-1, metavar="[IN]", help="The file; - or none is stdin."),
-                _plain("--out", "FILE", "Where the bytes go; - or none is stdout.", short="-o"),
-            ]
+            params += _byte_options(row.operation)
         if self.operation.row.crypto:
             params.append(_plain("--batch", "FILE", "One request a line as JSON, - is stdin; one result a line."))
         params += _input_options()
@@ -78,6 +79,7 @@ class ApiVerb(Verb):
         elif self.byte_member and _bytes.is_asked_for(self.byte_member, request, given):
             _bytes.run(self.operation.name, request, given, settings)
         else:
+            self._refuse_bytes(given)
             self._refuse_missing(request)
             self._answer(request, given, settings)
 
@@ -97,7 +99,10 @@ class ApiVerb(Verb):
         if "c" in given:
             if _CONTEXT in given:
                 raise errors.UsageError(problem="-c and --encryption-context exclude each other")
-            request[_CONTEXT] = _values.context_pairs(list(given["c"]))
+            words = list(given["c"])
+            if self.operation.name == "Decrypt" and _bytes.is_asked_for("CiphertextBlob", request, given):
+                return request  # where `-c NAME` has a meaning too
+            request[_CONTEXT] = _values.context_pairs(words)
         return request
 
     def _refuse_missing(self, request: dict[str, Any]) -> None:
@@ -107,14 +112,20 @@ class ApiVerb(Verb):
                 problem=f"kms {self.name} needs {' and '.join(names)}", hint=f"`kms {self.name} --help` says more"
             )
 
+    def _refuse_bytes(self, given: dict[str, Any]) -> None:
+        """Refuse what only byte mode has."""
+        named = {param.name: param.opts[0] for param in _byte_options(self.operation.name)} if self.byte_member else {}
+        for name in sorted(given.keys() & named.keys()):
+            option = {"files": "IN", "out": "-o"}.get(name, named[name])
+            raise errors.UsageError(problem=f"{option} and {option_of(str(self.byte_member))} exclude each other")
+        if self.many_keys and len(given.get("KeyId", ())) > 1:
+            raise errors.UsageError(problem=f"several keys and {option_of(str(self.byte_member))} exclude each other")
+
     def _answer(self, request: dict[str, Any], given: dict[str, Any], settings: Settings) -> None:
         from kmscli.cli._work import unlocked
         from kmscli.service.dispatch import perform
 
         output = Output(settings)
-        if out := given.keys() & {"out", "files"}:
-            option = "-o" if "out" in out else "IN"
-            raise errors.UsageError(problem=f"{option} and {option_of(str(self.byte_member))} exclude each other")
         paging = _paging(given)
         single = not self.operation.row.pages or _pages.one_page(paging, request)
         with unlocked(settings) as context:
@@ -137,7 +148,7 @@ def option_of(member: str) -> str:
     return f"--{verb_of(member)}"
 
 
-def _option(member: Member, *, marked: bool) -> TyperOption:
+def _option(member: Member, *, marked: bool, many: bool = False) -> TyperOption:
     name, shape = option_of(member.name), member.shape
     if shape.kind == "boolean":
         decls = [f"{name}/{name.replace('--', '--no-', 1)}", member.name]
@@ -153,7 +164,7 @@ def _option(member: Member, *, marked: bool) -> TyperOption:
     return TyperOption(
         param_decls=[name, *_SHORT.get(member.name, ()), member.name],
         metavar=f"{metavar}..." if shape.kind == "list" else metavar,
-        multiple=shape.kind == "list",
+        multiple=many or shape.kind == "list",
         help=f"{summary} (required)" if member.required and marked else summary,
         autocompletion=(lambda *_: list(choices)) if choices else None,
     )
@@ -162,6 +173,28 @@ def _option(member: Member, *, marked: bool) -> TyperOption:
 def _plain(name: str, metavar: str, summary: str, *, short: str = "", multiple: bool = False) -> TyperOption:
     decls = [name, short] if short else [name]
     return TyperOption(param_decls=decls, metavar=metavar, help=summary, multiple=multiple)
+
+
+def _byte_options(operation: str) -> list[Any]:
+    def flag(name: str, summary: str) -> TyperOption:
+        return TyperOption(param_decls=[name], is_flag=True, help=summary)
+
+    common = [
+        TyperArgument(param_decls=["files"], nargs=-1, metavar="[IN]...", help="Files; - or none is stdin."),
+        _plain("--out", "FILE", "Where the bytes go; - or none is stdout.", short="-o"),
+        _plain("--suffix", "TEXT", f"End of the names of encrypted files ({_bytes.SUFFIX}), for several inputs."),
+        flag("--recursive", "Go through folders."),
+        flag("--in-place", "Put each output in the place of its input."),
+        flag("--plan", "Say which files would be read and written, and do nothing."),
+    ]
+    if operation == "Decrypt":
+        return [*common, flag("--allow-legacy", "Also read messages that do not commit to their key.")]
+    return [
+        *common,
+        _plain("--format", "|".join(_bytes.FORMATS), "What to write (auto)."),
+        flag("--signed", "Sign the message with a key pair made for it."),
+        flag("--armor", "Write text, for mail and version control."),
+    ]
 
 
 def _input_options() -> list[TyperOption]:

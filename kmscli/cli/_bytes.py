@@ -1,36 +1,36 @@
-"""Byte mode of `encrypt` and `decrypt`: a file or standard input in, bytes out, one input at a time.
+"""Byte mode of `encrypt` and `decrypt`: files of any size and standard input, one or many in a run.
 
-The verbs work so unless the bytes are given as a member of the API. The input is read whole before anything is done and
-is never larger than a blob may be; what is written appears whole, after its audit line, or not at all. Decrypted files
-are for their owner alone.
+The verbs work so unless the bytes are given as a member of the API. An output appears whole, after its audit line, or
+not at all; a pipe gets verified bytes alone. One input keeps its own exit code; where some of several failed it is 60.
 """
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from kmscli import errors
 from kmscli.cli import _io, _render
-from kmscli.cli._settings import Settings
-from kmscli.model import limits
-from kmscli.storage import files
+from kmscli.cli._settings import Settings, one_of
+from kmscli.cli._values import context_pairs
 
 MEMBERS = {"Encrypt": "Plaintext", "Decrypt": "CiphertextBlob"}
 """Operation -> the member that is read in byte mode."""
 
 HELP = {
-    "Encrypt": "Encrypts a file or standard input, and writes the bytes of the ciphertext: "
-    "`kms encrypt -k alias/app FILE -o FILE.kms`. Without -k the key is alias/aws/files, which its first use makes."
+    "Encrypt": "Encrypts files or standard input: `kms encrypt -k alias/app FILE -o FILE.kms`. Several -k make a file "
+    "that any of the keys opens. Without -k the key is alias/aws/files, which its first use makes. 1 to 4096 bytes "
+    "under one key without a context become a ciphertext blob, all else a message in the format of the AWS Encryption SDK."
     "\n\nWith --plaintext it works as in the AWS API: --key-id is required, and the answer is JSON.",
-    "Decrypt": "Decrypts a file or standard input, and writes the bytes of the plaintext: "
-    "`kms decrypt FILE.kms -o FILE`. The ciphertext names its key. If it was made with an encryption context, the same "
-    "one must be given with -c. The file is for its owner alone, and is written only when all is verified."
+    "Decrypt": "Decrypts files or standard input: `kms decrypt FILE.kms -o FILE`. Blob, message and text form are told "
+    "apart by themselves, and name their key. `-c NAME=VALUE` must hold, `-c NAME` must be there; a blob that was made "
+    "with an encryption context needs it given. A file is for its owner alone, and is written when all is verified."
     "\n\nWith --ciphertext-blob it works as in the AWS API, and the answer is JSON.",
 }
 """Operation -> what its help says beyond the summary."""
 
-_ANSWERS = {"Encrypt": "ciphertext_blob", "Decrypt": "plaintext"}
-_LIMITS = {"Encrypt": limits.PLAINTEXT_MAX, "Decrypt": limits.CIPHERTEXT_MAX}
-_OWNER_ONLY = 0o600
+FORMATS = ("auto", "blob", "message")
+SUFFIX = ".kms"
+_SHOWN_MAX = 1 << 20
+"""Bytes that a terminal is shown at most."""
 
 
 def is_asked_for(member: str, request: dict[str, Any], given: dict[str, Any]) -> bool:
@@ -39,67 +39,111 @@ def is_asked_for(member: str, request: dict[str, Any], given: dict[str, Any]) ->
 
 
 def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings: Settings) -> None:
-    """Encrypt or decrypt one input.
+    """Encrypt or decrypt.
 
     Args:
         operation: Encrypt or Decrypt.
         request: The members that options gave.
-        given: The options: `files` and `out`.
+        given: The options.
         settings: The settings of this run.
 
     Raises:
-        UsageError: Several inputs, or an option that does not fit bytes.
-        ValidationError: An input that is empty or too large.
+        UsageError: Options that do not fit each other.
+        SomeFailedError: Some of several files failed.
+        KmsError: What became of a single one.
     """
+    from kmscli.cli import _progress
+    from kmscli.cli._places import Places
     from kmscli.cli._work import unlocked
-    from kmscli.service.dispatch import perform
+    from kmscli.service import files
 
-    source, out = _places(given, settings)
-    if operation == "Encrypt" and out is None and _io.is_terminal(_io.STDOUT):
-        raise _render.refusal_of_terminal()
-    data = _read(operation, source, settings)
-    with unlocked(settings) as context:
-        if operation == "Encrypt" and "KeyId" not in request:
-            from kmscli.service.managed import FILES, managed_key
-
-            request["KeyId"] = managed_key(context, FILES)
-        answer = perform(context, operation, {**request, MEMBERS[operation]: data})
-    result = getattr(answer, _ANSWERS[operation])
-    if out is None or out == "-":
-        _render.show_bytes(result, forced=out == "-")
-    else:
-        files.write_output(Path(out), result, mode=_OWNER_ONLY if operation == "Decrypt" else None)
-
-
-def _places(given: dict[str, Any], settings: Settings) -> tuple[str, str | None]:
-    inputs = given.get("files", ())
-    if len(inputs) > 1:
-        raise errors.UsageError(
-            problem=f"one input at a time, and {len(inputs)} are given", hint="call kms once for each file"
-        )
     if settings.text("--query") or settings.text("--output") in {"text", "table"}:
         raise errors.UsageError(
             problem="--query and --output text or table do not fit bytes",
             hint="for an answer of the API give the bytes with --plaintext or --ciphertext-blob",
         )
-    return inputs[0] if inputs else "-", given.get("out")
+    places = Places(operation, given, settings)
+    if operation == "Encrypt" and places.to_terminal and not given.get("armor"):
+        raise _render.refusal_of_terminal()
+    if given.get("plan"):
+        _io.write_text("".join(f"{job.source} -> {job.target}\n" for job in places.jobs()))
+        return
+    # Looked at before anybody is asked for a passphrase.
+    jobs = places.jobs() if places.several else list(places.jobs())
+    with unlocked(settings) as context, _progress.shown(settings) as progress:
+        make = _sealer(context, request, given, places) if operation == "Encrypt" else _opener(request, given, places)
+        _report(files.run(context, jobs, make, progress=progress), settings, single=not places.several)
 
 
-def _read(operation: str, source: str, settings: Settings) -> bytes:
-    limit = _LIMITS[operation]
-    if source == "-":
-        data = _io.read_stdin(limit=limit, quiet=settings.flag("--quiet"))
-    else:
-        data = files.read_input(Path(source), limit=limit)
-    name = "standard input" if source == "-" else source
-    if not data:
-        raise errors.ValidationError(problem=f"{name} is empty: there is nothing to {operation.lower()}")
-    if len(data) > limit:
-        raise errors.ValidationError(problem=f"{name} is larger than {limit} bytes", hint=_too_large(operation))
-    return data
+def _sealer(context: Any, request: dict[str, Any], given: dict[str, Any], places: Any) -> Any:  # noqa: ANN401 - loaded late
+    from kmscli.service import sealing
+
+    keys = tuple(given.get("KeyId", ()))
+    if not keys:
+        from kmscli.service.managed import FILES, managed_key
+
+        keys = (managed_key(context, FILES),)
+    chosen = given.get("format", FORMATS[0])
+    if chosen not in FORMATS:
+        raise errors.UsageError(problem=f"--format takes {one_of(FORMATS)}, not {chosen!r}")
+    plan = sealing.Plan(
+        keys=keys,
+        encryption_context=request.get("EncryptionContext", {}),
+        format=chosen,
+        signed=bool(given.get("signed")),
+        armored=bool(given.get("armor")),
+        algorithm=request.get("EncryptionAlgorithm"),
+        skips_encrypted=places.several or places.in_place,
+    )
+    return sealing.sealer(context, plan)
 
 
-def _too_large(operation: str) -> str:
-    if operation == "Encrypt":
-        return "encrypt larger data with a data key: `kms generate-data-key` makes one"
-    return "a ciphertext of kms is smaller; this file is none"
+def _opener(request: dict[str, Any], given: dict[str, Any], places: Any) -> Any:  # noqa: ANN401 - loaded late
+    from kmscli.service import opening
+
+    words = list(given.get("c", ()))
+    names = tuple(word for word in words if "=" not in word)
+    pairs = context_pairs([word for word in words if "=" in word])
+    plan = opening.Plan(
+        key=request.get("KeyId"),
+        encryption_context=request.get("EncryptionContext", {}) | pairs,
+        names=names,
+        algorithm=request.get("EncryptionAlgorithm"),
+        legacy=bool(given.get("allow_legacy")),
+        skips_plain=places.several or places.in_place,
+    )
+    return opening.opener(plan)
+
+
+def _report(results: Iterator[Any], settings: Settings, *, single: bool) -> None:
+    """Say what became of the files: one JSON object a line with --output json, else what is worth a line."""
+    import msgspec
+
+    total = failed = 0
+    for result in results:
+        total += 1
+        if single and result.error is not None:
+            raise result.error
+        if result.data is not None:
+            _render.show_bytes(result.data)
+            continue
+        failed += result.error is not None
+        if settings.text("--output") == "json":
+            _io.write_text(_line(msgspec.structs.replace(result, error=None), result.error))
+        elif result.error is not None:
+            _io.note(f"{result.input}: {result.error.code}: {result.error.message}", kind="error")
+        elif result.status == "skipped" and not settings.flag("--quiet"):
+            _io.note(f"{result.input}: {result.reason}", kind="skipped")
+    if failed:
+        raise errors.SomeFailedError(failed=failed, total=total)
+
+
+def _line(result: Any, error: errors.KmsError | None) -> str:  # noqa: ANN401 - a result of a run
+    import json
+
+    from kmscli.cli._forms import plain
+
+    shown = plain(result)
+    if error is not None:
+        shown["Error"] = {"__type": error.code, "message": error.message, "exit_code": error.exit_code}
+    return json.dumps(shown) + "\n"

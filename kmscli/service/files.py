@@ -35,11 +35,13 @@ class Job(msgspec.Struct, frozen=True):
 
     Attributes:
         in_place: Whether the output takes the place of the input.
+        kept: Bytes of the result that are kept in the place of an output and given back; 0 = it is written.
     """
 
     source: Path | None
     target: Path | None
     in_place: bool = False
+    kept: int = 0
 
     @property
     def name(self) -> str:
@@ -54,6 +56,8 @@ class Result(Response, frozen=True, kw_only=True):
         status: `done`, `skipped` (with `reason`) or `failed` (with `error`).
         format: What was written or read.
         key_ids: ARNs of the keys that open the file.
+        size: Bytes of plaintext.
+        data: The result itself, where it was kept.
     """
 
     input: str
@@ -61,9 +65,10 @@ class Result(Response, frozen=True, kw_only=True):
     status: Literal["done", "skipped", "failed"]
     format: Format | None = None
     key_ids: list[str] | None = None
-    bytes: int | None = None
+    size: int | None = None
     reason: str | None = None
     error: errors.KmsError | None = None
+    data: bytes | None = None
 
 
 class Skip(Exception):  # noqa: N818 - no fault: the file is as it should be
@@ -195,9 +200,12 @@ def _get_keys(context: Context, entries: list[_Entry]) -> None:
 def _write(entry: _Entry, outputs: Dropping, progress: Progress | None) -> None:
     if entry.work is None:
         return
-    target = entry.job.target
-    entry.output = outputs.add(streams.writing(target, entry.work.look()))
-    entry.result = entry.work.write(entry.output, progress)
+    job = entry.job
+    output = streams.Memory(job.kept) if job.kept else streams.writing(job.target, entry.work.look())
+    entry.output = outputs.add(output)
+    entry.result = entry.work.write(output, progress)
+    if isinstance(output, streams.Memory):
+        entry.result = msgspec.structs.replace(entry.result, data=output.data)
     # Of a file that somebody wrote into meanwhile, no whole version may have been read.
     entry.work.source.check_unchanged()
 

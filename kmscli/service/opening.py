@@ -227,4 +227,4 @@ class _Message(Work):
 
 def _result(job: Job, format_: files.Format, keys: list[str], size: int) -> Result:
     output = None if job.target is None else str(job.target)
-    return Result(input=job.name, output=output, status="done", format=format_, key_ids=keys, bytes=size)
+    return Result(input=job.name, output=output, status="done", format=format_, key_ids=keys, size=size)
