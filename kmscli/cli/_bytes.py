@@ -18,7 +18,7 @@ MEMBERS = {"Encrypt": "Plaintext", "Decrypt": "CiphertextBlob"}
 HELP = {
     "Encrypt": "Encrypts files or standard input: `kms encrypt -k alias/app FILE -o FILE.kms`. Several -k make a file "
     "that any of the keys opens. Without -k the key is alias/aws/files, which its first use makes. 1 to 4096 bytes "
-    "under one key without a context become a ciphertext blob, all else a message in the format of the AWS Encryption SDK."
+    "under one key without a context become a ciphertext blob, all else a message in the AWS Encryption SDK's format."
     "\n\nWith --plaintext it works as in the AWS API: --key-id is required, and the answer is JSON.",
     "Decrypt": "Decrypts files or standard input: `kms decrypt FILE.kms -o FILE`. Blob, message and text form are told "
     "apart by themselves, and name their key. `-c NAME=VALUE` must hold, `-c NAME` must be there; a blob that was made "
