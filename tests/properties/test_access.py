@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from kmscli import errors
 from kmscli.service import audits, due, identitypolicies, principals
@@ -163,6 +170,17 @@ class Accesses(RuleBasedStateMachine):
             reasons = line.get("additionalEventData", {}).get("authorization", [])
             assert reasons or "only a root of the vault" in line["errorMessage"]
             assert (error == DENIED) == any(": allowed by" not in reason for reason in reasons) or not reasons
+
+    @initialize(
+        keys=st.lists(st.sampled_from(KEY_POLICIES), min_size=4, max_size=4),
+        own=st.lists(st.none() | st.sampled_from(IDENTITY_POLICIES[:5]), min_size=3, max_size=3),
+    )
+    def begin(self, keys: list[Any], own: list[Any]) -> None:
+        """Have access somehow from the first."""
+        for number, policy in enumerate(keys):
+            self.put_key_policy("admin", number, policy)
+        for name, policy in zip(("alice", "bob", "ci"), own, strict=True):
+            self.attach(name, policy)
 
     # -- uses ----------------------------------------------------------------------------------------------------------
 
