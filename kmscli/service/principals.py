@@ -220,6 +220,7 @@ def create_by_request(context: Context, name: str, kind: Kind, content: bytes, *
     """
 
     def act(change: Change) -> PrincipalResponse:
+        _refuse_taken(change.records, name)
         request, slot = joins.checked(change.records, name, content, taken=_slots(context), path=path)
         return _admit(change, name, kind, (request.sign, request.seal), slot)
 
@@ -255,6 +256,11 @@ def create_with_keyfile(context: Context, name: str, kind: Kind, new: Path, *, l
         return changed(context, f"Create{kind.capitalize()}", {f"{kind}Name": name}, act)
 
 
+def _refuse_taken(records: Records, name: str) -> None:
+    if (found := records.member(name)) is not None:
+        raise errors.EntityExistsError(what=f"{found.record.kind.capitalize()} with name {name}")
+
+
 def _slots(context: Context) -> Sequence[Slot]:
     return context.session.vault.slots()[0]
 
@@ -262,8 +268,7 @@ def _slots(context: Context) -> Sequence[Slot]:
 def _admit(change: Change, name: str, kind: Kind, keys: tuple[bytes, bytes], slot: Slot) -> PrincipalResponse:
     ids.check_principal_name(name)
     records = change.records
-    if (found := records.member(name)) is not None:
-        raise errors.EntityExistsError(what=f"{found.record.kind.capitalize()} with name {name}")
+    _refuse_taken(records, name)
     if len(records.roster) >= limits.PRINCIPALS_MAX:
         raise errors.EntityLimitError(problem=f"a vault has at most {limits.PRINCIPALS_MAX} principals")
     for old in _slots(change.context):

@@ -82,6 +82,9 @@ def _warn(change: Change, who: str, what: str) -> None:
 
 def _bring(change: Change, key: KeyGroup, wanted: Collection[Member], *, anew: str | None = None) -> set[str]:
     """Have exactly the `wanted` hold a share, `anew` one that is made again; returns who lost one."""
+    if not {root.principal for root in change.roots()} <= {member.record.name for member in wanted}:
+        # Without this a fault elsewhere could leave a key that nobody can open any more.
+        raise errors.InternalError(what=f"a root was to lose {key.arn}")
     held = {name for name, share in key.shares.items() if share.kek == key.record.kek}
     lost = key.shares.keys() - {member.record.name for member in wanted}
     if lost or anew in held:

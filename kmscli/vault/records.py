@@ -19,6 +19,7 @@ from kmscli.formats.record import (
     KeyRecord,
     PolicyRecord,
     PrincipalRecord,
+    RootSet,
     RosterRecord,
     ShareRecord,
     SharingRecord,
@@ -225,9 +226,13 @@ class Records:
 
     @property
     def roster(self) -> tuple[str, ...]:
-        """The names of all principals, in order."""
+        """The names of all principals, in order; a vault whose first change had no roster yet has its roots alone."""
         found = self.group("vault").get(("roster", ""))
-        return () if found is None else record.decode(found.body, RosterRecord).principals
+        if found is not None:
+            return record.decode(found.body, RosterRecord).principals
+        sets = [record.decode(row.body, RootSet) for row in self.group("vault").values() if row.kind == "roots"]
+        last = max(sets, key=lambda each: each.number, default=None)
+        return () if last is None else tuple(sorted(root.principal for root in last.roots))
 
     @property
     def walks(self) -> tuple[str, ...]:

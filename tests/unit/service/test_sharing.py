@@ -10,6 +10,7 @@ import pytest
 
 from kmscli import errors
 from kmscli.service import due, sharing, vaults
+from kmscli.service.context import Change
 from kmscli.storage.sqlite import Store
 from kmscli.vault.records import KeyGroup
 from tests.helpers import START, Clock, forked
@@ -570,3 +571,33 @@ def test_a_grant_that_ends_while_its_use_waits_for_the_lock_allows_nothing(ring:
     assert error.code == "AccessDeniedException"
     assert "no identity-based policy allows" in error.message
     people.close()
+
+
+def test_a_vault_without_a_roster_has_its_roots_all_the_same(ring: Ring) -> None:
+    # Such as one that was made before there was a roster: its keys must not be shared with nobody.
+    with ring.context.session.edit() as draft:
+        draft.delete("roster", "")
+        draft.event = {"eventName": "Test"}
+    ring.close()
+    key = ring.create_key()
+    people = People(ring).add("alice")
+    assert people.holders(key) == {"admin"}
+    ring.perform("PutKeyPolicy", KeyId=key, Policy=document(statement([ADMIN, ALICE])))
+    assert people.holders(key) == {"admin", "alice"}
+    with ring.context.session.read() as records:
+        assert records.roster == ("admin", "alice")
+    people.close()
+
+
+def test_no_change_ever_leaves_a_key_without_its_roots(people: People) -> None:
+    key = people.home.create_key()
+
+    def share_with_nobody() -> None:
+        with people.home.context.session.edit() as draft:
+            group = draft.key(key)
+            assert group is not None
+            sharing._bring(Change(people.home.context, "Test", draft), group, [])
+
+    with pytest.raises(errors.InternalError):
+        share_with_nobody()
+    assert people.holders(key) == {"admin"}
