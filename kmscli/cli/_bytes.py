@@ -29,8 +29,8 @@ HELP = {
 
 FORMATS = ("auto", "blob", "message")
 SUFFIX = ".kms"
-_SHOWN_MAX = 1 << 20
-"""Bytes that a terminal is shown at most."""
+_MORE = ("GrantTokens", "DryRun", "Recipient", "DryRunModifiers")
+"""Members that are passed on as they are, for each file."""
 
 
 def is_asked_for(member: str, request: dict[str, Any], given: dict[str, Any]) -> bool:
@@ -93,6 +93,7 @@ def _sealer(context: Any, request: dict[str, Any], given: dict[str, Any], places
         signed=bool(given.get("signed")),
         armored=bool(given.get("armor")),
         algorithm=request.get("EncryptionAlgorithm"),
+        more={name: request[name] for name in _MORE if name in request},
         skips_encrypted=places.several or places.in_place,
     )
     return sealing.sealer(context, plan)
@@ -109,6 +110,7 @@ def _opener(request: dict[str, Any], given: dict[str, Any], places: Any) -> Any:
         encryption_context=request.get("EncryptionContext", {}) | pairs,
         names=names,
         algorithm=request.get("EncryptionAlgorithm"),
+        more={name: request[name] for name in _MORE if name in request},
         legacy=bool(given.get("allow_legacy")),
         skips_plain=places.several or places.in_place,
     )
@@ -127,7 +129,7 @@ def _report(results: Iterator[Any], settings: Settings, *, single: bool) -> None
         if result.data is not None:
             _render.show_bytes(result.data)
             continue
-        failed += result.error is not None
+        failed += result.error is not None and result.error.exit_code != 0
         if settings.text("--output") == "json":
             _io.write_text(_line(msgspec.structs.replace(result, error=None), result.error))
         elif result.error is not None:

@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
         algorithm: EncryptionAlgorithm, for what an RSA key encrypted.
         legacy: Whether messages without key commitment are read.
         skips_plain: Whether what is not encrypted is left alone.
+        more: Further members of each request, such as GrantTokens or DryRun.
     """
 
     key: str | None = None
@@ -43,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     algorithm: str | None = None
     legacy: bool = False
     skips_plain: bool = False
+    more: Mapping[str, object] = {}
 
 
 def opener(plan: Plan) -> files.Make:
@@ -93,7 +95,7 @@ class _Blob(Work):
             raise errors.ValidationError(problem=f"{self.job.name} is empty: there is nothing to decrypt")
         if len(data) > limits.CIPHERTEXT_MAX:
             raise errors.MalformedMessageError(problem=f"{self.job.name} is no message, and no blob is so large")
-        members: dict[str, object] = {"CiphertextBlob": data}
+        members: dict[str, object] = {"CiphertextBlob": data, **self._plan.more}
         if self._plan.key is not None:
             members["KeyId"] = self._plan.key
         if self._plan.encryption_context:
@@ -148,7 +150,7 @@ class Unwrapping:
             return []
         if not self._left:
             raise self._refusal or errors.UnknownCiphertextKeyError
-        members: dict[str, object] = {"CiphertextBlob": self._left.pop(0).ciphertext}
+        members: dict[str, object] = {"CiphertextBlob": self._left.pop(0).ciphertext, **self._plan.more}
         if self._plan.key is not None:
             members["KeyId"] = self._plan.key
         if self._header.encryption_context:

@@ -37,6 +37,7 @@ class Plan(msgspec.Struct, frozen=True):
         armored: Whether the output is text.
         algorithm: EncryptionAlgorithm, for a blob under an RSA key.
         skips_encrypted: Whether what is encrypted already is left alone.
+        more: Further members of each request, such as GrantTokens or DryRun.
     """
 
     keys: tuple[str, ...]
@@ -46,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True):
     armored: bool = False
     algorithm: str | None = None
     skips_encrypted: bool = False
+    more: Mapping[str, object] = {}
 
 
 def is_encrypted(start: bytes) -> bool:
@@ -88,8 +90,19 @@ def _wants_blob(plan: Plan, size: int) -> bool:
     return plan.algorithm is not None or (plain and 1 <= size <= limits.PLAINTEXT_MAX)
 
 
-def _look(job: Job, source: Stream) -> Look | None:
+def look_in_place(job: Job, source: Stream) -> Look | None:
+    """Mode and owner of an output that is ciphertext: those of the input, in its place."""
     return look_of(source.found) if job.in_place and isinstance(source, File) else None
+
+
+def put(data: bytes, sink: Output, *, armored: bool) -> None:
+    """Write a small ciphertext."""
+    out = armor.Writer(sink) if armored else sink
+    done = 0
+    while done < len(data):
+        done += out.write(memoryview(data)[done:])
+    if isinstance(out, armor.Writer):
+        out.finish()
 
 
 class _Blob(Work):
@@ -114,7 +127,7 @@ class _Blob(Work):
                 problem=f"{self.job.name} is larger than {limits.PLAINTEXT_MAX} bytes, the most of a blob",
                 hint="--format message",
             )
-        members: dict[str, object] = {"KeyId": self._plan.keys[0], "Plaintext": data}
+        members: dict[str, object] = {"KeyId": self._plan.keys[0], "Plaintext": data, **self._plan.more}
         if self._plan.encryption_context:
             members["EncryptionContext"] = dict(self._plan.encryption_context)
         if self._plan.algorithm is not None:
@@ -127,61 +140,86 @@ class _Blob(Work):
 
     def look(self) -> Look | None:
         """That of the input, in its place."""
-        return _look(self.job, self.source)
+        return look_in_place(self.job, self.source)
 
     def write(self, sink: Output, progress: Progress | None) -> Result:
         """All at once."""
         data: bytes = self._answer.ciphertext_blob
-        out = armor.Writer(sink) if self._plan.armored else sink
-        done = 0
-        while done < len(data):
-            done += out.write(memoryview(data)[done:])
-        if isinstance(out, armor.Writer):
-            out.finish()
+        put(data, sink, armored=self._plan.armored)
         if progress is not None:
             progress(len(data))
         return _result(self.job, "blob", [self._answer.key_id])
 
 
-class _Message(Work):
-    """A message: GenerateDataKey under the first key, and Encrypt of that data key under each other."""
+class Wrapping:
+    """The data key of a message to be: GenerateDataKey under the first key, and its Encrypt under each other.
 
-    def __init__(self, job: Job, source: Stream, plan: Plan, context: Context) -> None:
-        super().__init__(job, source)
-        self._plan = plan
-        self._draft = encrypting.prepare(plan.encryption_context, signed=plan.signed, rng=context.rng)
-        self._data_keys: list[EncryptedDataKey] = []
+    Attributes:
+        draft: The message to be.
+        data_keys: The draft's data key under each key, whole when nothing more is asked for.
+    """
+
+    def __init__(
+        self, keys: Sequence[str], draft: encrypting.Draft, *, more: Mapping[str, object] | None = None
+    ) -> None:
+        self._keys = keys
+        self._more = more or {}
+        self.draft = draft
+        self.data_keys: list[EncryptedDataKey] = []
 
     def ask(self) -> list[Request]:
         """The data key, then its further encryptions."""
-        bound: dict[str, object] = (
-            {"EncryptionContext": self._draft.encryption_context} if self._draft.encryption_context else {}
-        )
-        if not self._data_keys:
-            return [("GenerateDataKey", {"KeyId": self._plan.keys[0], "KeySpec": "AES_256", **bound})]
-        missing = self._plan.keys[len(self._data_keys) :]
-        return [("Encrypt", {"KeyId": key, "Plaintext": self._draft.data_key, **bound}) for key in missing]
+        bound = dict(self._more)
+        if self.draft.encryption_context:
+            bound["EncryptionContext"] = self.draft.encryption_context
+        if not self.data_keys:
+            return [("GenerateDataKey", {"KeyId": self._keys[0], "KeySpec": "AES_256", **bound})]
+        missing = self._keys[len(self.data_keys) :]
+        return [("Encrypt", {"KeyId": key, "Plaintext": self.draft.data_key, **bound}) for key in missing]
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Keep the encrypted data keys."""
         answers: Sequence[Any] = raised(outcomes)
-        if not self._data_keys:
-            self._draft.data_key = answers[0].plaintext
+        if not self.data_keys:
+            self.draft.data_key = answers[0].plaintext
         for answer in answers:
-            self._data_keys.append(EncryptedDataKey(AWS_KMS, answer.key_id.encode(), answer.ciphertext_blob))
+            self.data_keys.append(EncryptedDataKey(AWS_KMS, answer.key_id.encode(), answer.ciphertext_blob))
+
+    @property
+    def key_ids(self) -> list[str]:
+        """ARNs of the keys."""
+        return [key.provider_info.decode() for key in self.data_keys]
+
+
+class _Message(Work):
+    """A message of a plaintext."""
+
+    def __init__(self, job: Job, source: Stream, plan: Plan, context: Context) -> None:
+        super().__init__(job, source)
+        self._plan = plan
+        draft = encrypting.prepare(plan.encryption_context, signed=plan.signed, rng=context.rng)
+        self._wrapping = Wrapping(plan.keys, draft, more=plan.more)
+
+    def ask(self) -> list[Request]:
+        """The data key under each key."""
+        return self._wrapping.ask()
+
+    def take(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep it."""
+        self._wrapping.take(outcomes)
 
     def look(self) -> Look | None:
         """That of the input, in its place."""
-        return _look(self.job, self.source)
+        return look_in_place(self.job, self.source)
 
     def write(self, sink: Output, progress: Progress | None) -> Result:
         """In one stream."""
         out = armor.Writer(sink) if self._plan.armored else sink
-        written = encrypting.encrypt(self.source, out, self._draft, data_keys=self._data_keys, progress=progress)
+        wrapping = self._wrapping
+        written = encrypting.encrypt(self.source, out, wrapping.draft, data_keys=wrapping.data_keys, progress=progress)
         if isinstance(out, armor.Writer):
             out.finish()
-        keys = [key.provider_info.decode() for key in self._data_keys]
-        return _result(self.job, "message", keys, written.plaintext)
+        return _result(self.job, "message", wrapping.key_ids, written.plaintext)
 
 
 def _result(job: Job, format_: files.Format, keys: list[str], size: int | None = None) -> Result:

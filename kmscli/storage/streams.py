@@ -34,31 +34,36 @@ class Stream:
         self.name = name
         self._fd = fd
         self._given = b""
+        # A terminal says once that its input ends, and goes on if it is asked again.
+        self._ended = False
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes; none at the end."""
-        if self._given:
+        if self._given or self._ended:
             part, self._given = self._given[:size], self._given[size:]
             return part
         with io_errors(self.name):
-            return os.read(self._fd, size)
+            part = os.read(self._fd, size)
+        self._ended = not part
+        return part
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill the start of `buffer`; 0 at the end."""
-        if self._given:
+        if self._given or self._ended:
             part = self.read(len(buffer))
             buffer[: len(part)] = part
             return len(part)
         with io_errors(self.name):
-            return os.readv(self._fd, [buffer])
+            count = os.readv(self._fd, [buffer])
+        self._ended = not count
+        return count
 
     def peek(self, size: int) -> bytes:
         """The first `size` bytes of what is left, or all of it; they are read again afterwards."""
-        while len(self._given) < size:
+        while len(self._given) < size and not self._ended:
             with io_errors(self.name):
                 part = os.read(self._fd, max(size - len(self._given), 1 << 16))
-            if not part:
-                break
+            self._ended = not part
             self._given += part
         return self._given[:size]
 
@@ -188,17 +193,17 @@ class New:
 
     held = True
 
-    def __init__(self, target: Path, look: Look, *, exclusive: bool = False) -> None:
-        self.name = os.fspath(target)
+    def __init__(self, target: Path, look: Look, *, name: str | None = None, exclusive: bool = False) -> None:
+        self.name = os.fspath(target) if name is None else name
         self.target = target
         self._exclusive = exclusive
         self._temporary = files.new_name(target)
-        with io_errors(target):
+        with io_errors(self.name):
             self._fd = os.open(
                 self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE
             )
         try:
-            with io_errors(target):
+            with io_errors(self.name):
                 # The owner first, because a change of it may clear bits; what nobody else may read is never open.
                 if look.owner is not None:
                     os.fchown(self._fd, *look.owner)
@@ -302,11 +307,11 @@ def writing(path: Path | None, look: Look | None = None) -> Output:
         try:
             found = target.stat()
         except FileNotFoundError:
-            return New(target, look or Look())
+            return New(target, look or Look(), name=os.fspath(path))
         if stat.S_ISDIR(found.st_mode):
             raise errors.InputOutputError(path=path, reason="is a directory")
         if stat.S_ISREG(found.st_mode):
-            return New(target, look or look_of(found))
+            return New(target, look or look_of(found), name=os.fspath(path))
         return Through(os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), os.fspath(path), close=True)
 
 
