@@ -41,6 +41,22 @@ class Frame(msgspec.Struct, frozen=True):
     final: bool = False
 
 
+class Head(msgspec.Struct, frozen=True):
+    """What stands before a frame's ciphertext.
+
+    Attributes:
+        iv: 12 bytes.
+        start: Of the ciphertext, from the start of the frame.
+        length: Of the ciphertext, without its tag.
+        final: Whether no frame may follow.
+    """
+
+    iv: bytes
+    start: int
+    length: int
+    final: bool
+
+
 def iv_of(number: int) -> bytes:
     """The IV of frame `number`. The number is 0 for the header alone, so no two share one under a message's key."""
     return number.to_bytes(IV_BYTES, "big")
@@ -77,6 +93,30 @@ def footer(signature: bytes) -> bytes:
     return len(signature).to_bytes(2, "big") + signature
 
 
+def parse_head(header: Header, head: bytes | memoryview, number: int) -> Head:
+    """What the first bytes of frame `number` say of it; `head` begins with the frame.
+
+    Raises:
+        MalformedMessageError: They are cut short, of another frame, or have another IV than its number gives.
+        MessageLimitError: More bytes than are held.
+    """
+    final = head[:4] == END
+    start = FINAL_HEAD if final else REGULAR_HEAD
+    if start > len(head):
+        raise cut_short()
+    at = 4 if final else 0
+    if int.from_bytes(head[at : at + 4], "big") != number:
+        raise malformed(f"frame {number} is not where it belongs")
+    iv = bytes(head[at + 4 : at + 4 + IV_BYTES])
+    if iv != iv_of(number) and header.suite.version > 1:
+        raise malformed(f"frame {number} has another IV than its number gives")
+    length = int.from_bytes(head[start - 4 : start], "big") if final else header.frame_length
+    if length > header.frame_length:
+        raise malformed("its final frame is longer than a frame may be")
+    check_length(length)
+    return Head(iv, start, length, final)
+
+
 def parse_frame(header: Header, data: memoryview, place: int, number: int) -> Frame:
     """Find frame `number`, which begins at `place`.
 
@@ -84,24 +124,13 @@ def parse_frame(header: Header, data: memoryview, place: int, number: int) -> Fr
         MalformedMessageError: It is cut short, another frame, or has another IV than its number gives.
         MessageLimitError: More bytes than are held.
     """
-    final = data[place : place + 4] == END
-    head = place + 4 if final else place
-    start = place + (FINAL_HEAD if final else REGULAR_HEAD)
-    if start > len(data):
+    head = parse_head(header, data[place : place + FINAL_HEAD], number)
+    start = place + head.start
+    end = start + head.length + TAG_BYTES
+    if end > len(data):
         raise cut_short()
-    if int.from_bytes(data[head : head + 4], "big") != number:
-        raise malformed(f"frame {number} is not where it belongs")
-    iv = bytes(data[head + 4 : head + 4 + IV_BYTES])
-    if iv != iv_of(number) and header.suite.version > 1:
-        raise malformed(f"frame {number} has another IV than its number gives")
-    length = int.from_bytes(data[start - 4 : start], "big") if final else header.frame_length
-    if length > header.frame_length:
-        raise malformed("its final frame is longer than a frame may be")
-    check_length(length)
-    if start + length + TAG_BYTES > len(data):
-        raise cut_short()
-    bound = (final_data if final else regular_data)(header.message_id, number, length)
-    return Frame(iv, bound, start, start + length + TAG_BYTES, final)
+    bound = (final_data if head.final else regular_data)(header.message_id, number, head.length)
+    return Frame(head.iv, bound, start, end, head.final)
 
 
 def parse_unframed(header: Header, head: bytes) -> Frame:

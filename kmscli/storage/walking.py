@@ -1,0 +1,28 @@
+"""The files below a folder that are meant when somebody names the folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The regular files below a folder, in a steady order; links are not followed, temporary files are left out.
+
+    A folder that cannot be listed stands for itself, so that whoever opens what is given finds out why: nothing is
+    passed over in silence.
+    """
+    unlisted: list[Path] = []
+    for path, folders, names in os.walk(folder, onerror=lambda error: unlisted.append(Path(error.filename))):
+        yield from unlisted
+        unlisted.clear()
+        folders.sort()
+        for name in sorted(names):
+            found = Path(path) / name
+            if found.is_file() and not found.is_symlink() and not is_temporary(name):
+                yield found
+    yield from unlisted
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one that kms gives to a file that has no name of its own yet."""
+    return name.startswith(".") and name.endswith(".tmp")
