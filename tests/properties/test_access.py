@@ -60,6 +60,7 @@ KEY_POLICIES = [
     [MINE, statement(CI, **TODAY)],
     [DELEGATED, deny(BOB)],
     [DELEGATED, deny("*", Action="kms:Decrypt", **FOR_B)],
+    [MINE, statement(ALICE, Action="kms:Decrypt"), deny("*", Action="kms:Decrypt", **FOR_B)],
     [DELEGATED, statement("*", Action="kms:DescribeKey"), deny(ADMIN, Action=["kms:Sign", "kms:Encrypt"])],
     [MINE, statement("*", Action=["kms:GenerateMac", "kms:Decrypt", "kms:GetPublicKey"])],
     [statement(ACCOUNT_ROOT, Action=["kms:PutKeyPolicy", "kms:De*", "kms:CreateGrant", "kms:EnableKey"])],
@@ -356,6 +357,34 @@ class Accesses(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.people.close()
         self.ring.close()
+
+    @rule(
+        name=users,
+        key=st.integers(0, 7),
+        which=st.integers(0, 11),
+        constraint=st.sampled_from(CONSTRAINTS),
+        lasts=st.sampled_from([TICK, timedelta(hours=1)]),
+        early=st.booleans(),
+    )
+    def use_a_grant_at_its_end(
+        self, name: str, key: int, which: int, constraint: Any, lasts: timedelta, *, early: bool
+    ) -> None:
+        self.create_grant("admin", key, ARNS[name], which, constraint, lasts)
+        self.clock.now += lasts - (TICK if early else timedelta(0))
+        key_id = self.key(key)
+        if self.model.keys[key_id].spec == "SYMMETRIC_DEFAULT":
+            for context in (None, TENANT_A, TENANT_B):
+                self.run(name, "Encrypt", key_id, Plaintext=b"p", EncryptionContext=context)
+            self.decrypt(name, self.position(key_id), which % 3, by_id=False)
+        elif self.model.keys[key_id].spec == "HMAC_256":
+            self.mac(name, 0, checking=bool(which % 2))
+        else:
+            self.sign(name, 0, checking=bool(which % 2))
+
+    def position(self, key_id: str) -> int:
+        """Where a key stands among those of its spec."""
+        spec = self.model.keys[key_id].spec
+        return [each for each in self.ids if self.model.keys[each].spec == spec].index(key_id)
 
     # -- what holds at all times ---------------------------------------------------------------------------------------
 
