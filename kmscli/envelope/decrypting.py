@@ -139,7 +139,7 @@ class _Decryption:
     def read(self, unit: int, room: Room) -> bool:
         read = flow.in_order(self._source)
         if self._source_at is not None:
-            read = flow.at_place(self._source_at, self._header.length + unit * self._sealed_unit)
+            read = flow.at_place(self._source_at, self._header.length + unit * self._sealed_unit, room)
         last = self._read_large(read, room) if self._sealed_unit > 2 * flow.UNIT else self._read_some(read, room)
         if self.last is not None and last != (unit == self.last):
             # By the size of the file, the final frame belongs elsewhere.
@@ -151,15 +151,16 @@ class _Decryption:
         if room.fill(read, self._sealed_unit):
             return True
         places = range(0, self._sealed_unit, self._sealed_frame)
-        if all(room.given[place : place + 4] != frames.END for place in places):
-            return False
+        with room.given.view(0, room.filled) as data:
+            if all(data[place : place + 4] != frames.END for place in places):
+                return False
         room.fill(read, self._sealed_unit + _TAIL)
         return True
 
     def _read_large(self, read: flow.Read, room: Room) -> bool:
         """The same for a frame so large that what it says of itself is looked at first."""
         room.fill(read, frames.FINAL_HEAD)
-        head = bytes(room.given[: room.filled])
+        head = bytes(room.given.view(0, room.filled))
         if room.filled < frames.FINAL_HEAD:
             return True
         if head[:4] != frames.END:
@@ -171,11 +172,13 @@ class _Decryption:
         return True
 
     def work(self, unit: int, room: Room) -> None:
-        room.make(min(self._unit, room.filled))
+        size = min(self._unit, room.filled)
+        room.made.grow(size)
+        room.made.place(flow.APART if self._sink_at is None else unit * self._unit)
         number = unit * self._unit_frames + 1
         place = out = 0
         final = False
-        with memoryview(room.given)[: room.filled] as data, memoryview(room.made) as made:
+        with room.given.view(0, room.filled) as data, room.made.view(0, size) as made:
             while room.last or place < self._sealed_unit:
                 frame = frames.parse_frame(self._header, data, place, number)
                 if frame.final and not room.last:
@@ -192,11 +195,11 @@ class _Decryption:
 
     def write(self, unit: int, room: Room) -> int:
         if self._verifier is not None:
-            with memoryview(room.given)[: room.filled] as data:
+            with room.given.view(0, room.filled) as data:
                 self._verifier.update(data[: room.covered])
                 if room.last:
                     self._verifier.check(frames.parse_footer(data[room.covered :]))
-        with memoryview(room.made)[: room.done] as made:
+        with room.made.view(0, room.done) as made:
             flow.put(self._sink, self._sink_at, made, unit * self._unit)
         if room.last:
             self.plaintext = unit * self._unit + room.done
@@ -215,12 +218,13 @@ def _decrypt_unframed(
     """The one block of an old message. It is held as a whole, since its tag is at its end."""
     read, room = flow.in_order(source), Room(frames.UNFRAMED_HEAD)
     room.fill(read, frames.UNFRAMED_HEAD)
-    frame = frames.parse_unframed(header, bytes(room.given[: room.filled]))
+    frame = frames.parse_unframed(header, bytes(room.given.view(0, room.filled)))
     room.fill(read, frame.end + frames.FOOTER_MAX + 1)
     if room.filled < frame.end:
         raise frames.cut_short()
-    room.make(frame.end - frame.start - message.TAG_BYTES)
-    with memoryview(room.given)[: room.filled] as data, memoryview(room.made) as made:
+    size = frame.end - frame.start - message.TAG_BYTES
+    room.made.grow(size)
+    with room.given.view(0, room.filled) as data, room.made.view(0, size) as made:
         cipher.open_into(frame.iv, data[frame.start : frame.end], frame.associated_data, made)
         if verifier is not None:
             verifier.update(data[: frame.end])
@@ -228,7 +232,6 @@ def _decrypt_unframed(
         elif room.filled > frame.end:
             raise frames.trailing()
         flow.put(sink, sink if isinstance(sink, SinkAt) else None, made, 0)
-        length = len(made)
     if progress is not None:
-        progress(length)
-    return Opened(length, 1)
+        progress(size)
+    return Opened(size, 1)

@@ -211,17 +211,19 @@ class _Encryption:
     def read(self, unit: int, room: Room) -> bool:
         if self._source_at is None:
             return room.fill(flow.in_order(self._source), self._unit)
-        short = room.fill(flow.at_place(self._source_at, unit * self._unit), self._unit)
+        short = room.fill(flow.at_place(self._source_at, unit * self._unit, room), self._unit)
         if short and self.last is not None and unit < self.last:
             raise errors.InputOutputError(path="the input", reason="it became shorter while it was read")
         return short
 
     def work(self, unit: int, room: Room) -> None:
         whole = room.filled // self._frame_length
-        room.make(room.filled + whole * frames.REGULAR_OVERHEAD + frames.FINAL_OVERHEAD)
+        size = room.filled + whole * frames.REGULAR_OVERHEAD + frames.FINAL_OVERHEAD
+        room.made.grow(size)
+        room.made.place(flow.APART if self._sink_at is None else self._offset(unit))
         number = unit * self._unit_frames + 1
         place = read = 0
-        with memoryview(room.given) as given, memoryview(room.made) as made:
+        with room.given.view(0, room.filled) as given, room.made.view(0, size) as made:
             for _ in range(whole):
                 place = self._frame(given[read : read + self._frame_length], made, place, number)
                 read, number = read + self._frame_length, number + 1
@@ -245,14 +247,17 @@ class _Encryption:
         return end
 
     def write(self, unit: int, room: Room) -> int:
-        offset = len(self._header) + unit * self._sealed_unit
-        with memoryview(room.made)[: room.done] as made:
+        offset = self._offset(unit)
+        with room.made.view(0, room.done) as made:
             self._put(made, offset)
         if room.last:
             self.plaintext = unit * self._unit + room.filled
             self.frames = unit * self._unit_frames + room.filled // self._frame_length + 1
             self._end = offset + room.done
         return room.filled
+
+    def _offset(self, unit: int) -> int:
+        return len(self._header) + unit * self._sealed_unit
 
     def finish(self) -> int:
         """Write the footer, if there is one; how long the message is."""

@@ -8,6 +8,7 @@ What goes wrong in one worker ends all of them, and is raised where the flow was
 thread is one of the workers. A helper that hangs in a system call then is left behind and does nothing any more.
 """
 
+import mmap
 import threading
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -68,6 +69,40 @@ Read = Callable[[memoryview, int], int]
 """Fills the start of a buffer; told how much of the unit is there already. 0 at the end."""
 
 
+class Buffer:
+    """Bytes whose first one lies at a chosen place of a page of memory.
+
+    A copy between memory and a file's pages is up to four times slower if it goes to a place in a page a few bytes
+    behind the one it comes from (measured on AMD EPYC: 9 against 2.4 GiB/s): the processor takes each store for one
+    that the next load needs. So a buffer begins where the bytes begin in the page of their file.
+    """
+
+    __slots__ = ("_map", "_start")
+
+    def __init__(self, size: int) -> None:
+        self._map = mmap.mmap(-1, size + mmap.PAGESIZE)
+        self._start = 0
+
+    def place(self, offset: int) -> None:
+        """Begin where `offset` of a file lies in its page. What was in the buffer is lost."""
+        self._start = offset % mmap.PAGESIZE
+
+    def __len__(self) -> int:
+        return len(self._map) - mmap.PAGESIZE
+
+    def view(self, start: int, end: int) -> memoryview:
+        """These bytes. A view must be gone when the buffer grows."""
+        return memoryview(self._map)[self._start + start : self._start + end]
+
+    def grow(self, size: int) -> None:
+        """Have room for `size` bytes; what was in the buffer stays."""
+        if size > len(self):
+            larger = mmap.mmap(-1, size + mmap.PAGESIZE)
+            with memoryview(self._map) as old:
+                larger[: len(old)] = old
+            self._map = larger
+
+
 class Room:
     """The buffers of one worker, and what is in them.
 
@@ -81,8 +116,8 @@ class Room:
     __slots__ = ("covered", "done", "filled", "frames", "given", "last", "made")
 
     def __init__(self, size: int) -> None:
-        self.given = bytearray(size)
-        self.made = bytearray()
+        self.given = Buffer(size)
+        self.made = Buffer(0)
         self.filled = self.covered = self.done = self.frames = 0
         self.last = False
 
@@ -93,18 +128,13 @@ class Room:
         """
         while self.filled < size:
             if self.filled == len(self.given):
-                self.given += bytes(min(size - self.filled, max(self.filled, UNIT)))
-            with memoryview(self.given) as given, given[self.filled : size] as rest:
+                self.given.grow(min(size, self.filled + max(self.filled, UNIT)))
+            with self.given.view(self.filled, min(size, len(self.given))) as rest:
                 count = read(rest, self.filled)
             if count == 0:
                 return True
             self.filled += count
         return False
-
-    def make(self, size: int) -> None:
-        """Let `made` have room for `size` bytes."""
-        if len(self.made) < size:
-            self.made += bytes(size - len(self.made))
 
 
 class Stages(Protocol):
@@ -126,13 +156,18 @@ class Stages(Protocol):
         """Write it; how many bytes of plaintext it was."""
 
 
+APART = mmap.PAGESIZE // 2
+"""Where a buffer begins whose bytes go to no place in a file: away from the buffer that they are made from."""
+
+
 def in_order(source: Source) -> Read:
     """How a room is filled from a source that has no places."""
     return lambda buffer, _: source.readinto(buffer) or 0
 
 
-def at_place(source: SourceAt, start: int) -> Read:
-    """How a room is filled from `start` on."""
+def at_place(source: SourceAt, start: int, room: Room) -> Read:
+    """How a room, empty as yet, is filled from `start` on."""
+    room.given.place(start)
     return lambda buffer, filled: source.pread(buffer, start + filled)
 
 

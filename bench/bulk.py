@@ -1,0 +1,174 @@
+"""Files of any size: the streaming engine against age, gpg, openssl and a plain copy, in turn, as whole programs.
+
+Each row is a ratio of medians, by the clock or by the seconds of a core; for the peers it is peer / kms, so more is
+better. The engine runs as a program of its own (`_engine.py`); the files lie in memory, so that no disk is measured.
+Usage: `bulk.py [MIB [ROUNDS]]`.
+"""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from _measure import machine, report
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a place in memory, and a folder of our own in it
+ENGINE = [sys.executable, str(Path(__file__).with_name("_engine.py"))]
+EXTRA_MIB = 40
+NULL = os.devnull
+
+Act = tuple[Sequence[str], str | None]
+"""A command, and what is piped through `cat` into it; its standard output goes nowhere."""
+
+
+def run(act: Act) -> tuple[float, float, int]:
+    """Seconds by the clock, seconds of cores, and the most memory in KiB, of the command alone."""
+    argv, piped = act
+    start = time.perf_counter()
+    feeder = subprocess.Popen(["cat", piped], stdout=subprocess.PIPE) if piped else None
+    command = subprocess.Popen(
+        argv, stdin=feeder.stdout if feeder else None, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(command.pid, 0)
+    command.returncode = os.waitstatus_to_exitcode(status)
+    taken = time.perf_counter() - start
+    if feeder and feeder.stdout:
+        feeder.stdout.close()
+        feeder.wait()
+    if command.returncode:
+        sys.exit(f"{' '.join(argv)} failed")
+    return taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
+def measured(rounds: int, acts: dict[str, Act]) -> dict[str, tuple[float, float, int]]:
+    """Medians of each act, all of them in turn."""
+    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in acts}
+    for act in acts.values():
+        run(act)
+    for _ in range(rounds):
+        for name, act in acts.items():
+            found[name].append(run(act))
+    return {
+        name: (statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs), max(r[2] for r in runs))
+        for name, runs in found.items()
+    }
+
+
+def compare(what: str, rounds: int, peer: Act, ours: Act, *, wall: float | None, cores: float | None = None) -> None:
+    found = measured(rounds, {"peer": peer, "ours": ours})
+    report(f"{what}: by the clock", found["peer"][0] / found["ours"][0], target=wall, least=True)
+    report(f"{what}: by seconds of cores", found["peer"][1] / found["ours"][1], target=cores, least=True)
+
+
+def fill(path: Path, mib: int) -> Path:
+    with path.open("wb") as out:
+        for _ in range(mib):
+            out.write(os.urandom(1 << 20))
+    return path
+
+
+def engine(act: str, given: Path | str, made: Path | str, *rest: int) -> list[str]:
+    return [*ENGINE, act, str(given), str(made), *map(str, rest)]
+
+
+def against_age(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
+    key = folder / "age.key"
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    recipient = key.read_text().split("public key: ")[1].split()[0]
+    aged = folder / "plain.age"
+    subprocess.run(["age", "-r", recipient, "-o", aged, plain], check=True)
+    encrypts = ["age", "-r", recipient, "-o", NULL]
+    decrypts = ["age", "-d", "-i", str(key), "-o", NULL]
+    ours = engine("encrypt", plain, NULL), None
+    compare("age / encrypt, a file to nowhere", rounds, ([*encrypts, str(plain)], None), ours, wall=2.5, cores=1.6)
+    ours = engine("decrypt", sealed, NULL), None
+    compare("age / decrypt, a file to nowhere", rounds, ([*decrypts, str(aged)], None), ours, wall=3.0)
+    ours = engine("encrypt", "-", "-"), str(plain)
+    compare("age / encrypt, a pipe", rounds, (encrypts, str(plain)), ours, wall=1.5)
+    ours = engine("decrypt", "-", "-"), str(sealed)
+    compare("age / decrypt, a pipe", rounds, (decrypts, str(aged)), ours, wall=1.5)
+
+
+def against_gpg(folder: Path, plain: Path, _sealed: Path, rounds: int) -> None:
+    options = ["--homedir", str(folder), "--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "x"]
+    argv = ["gpg", *options, "--compress-algo", "none", "-o", NULL, "--symmetric", str(plain)]
+    compare(
+        "gpg --symmetric / encrypt", min(rounds, 3), (argv, None), (engine("encrypt", plain, NULL), None), wall=None
+    )
+
+
+def against_openssl(_folder: Path, plain: Path, _sealed: Path, rounds: int) -> None:
+    argv = ["openssl", "enc", "-aes-256-ctr", "-pbkdf2", "-k", "x", "-in", str(plain), "-out", NULL]
+    ours = engine("encrypt", plain, NULL), None
+    compare("openssl enc, not authenticated / encrypt", rounds, (argv, None), ours, wall=None)
+
+
+def against_copy(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
+    out = folder / "out"
+    copy = ["cp", str(plain), str(out)], None
+    compare("cp / encrypt to a file in memory", rounds, copy, (engine("encrypt", plain, out), None), wall=0.8)
+    compare("cp / decrypt to a file in memory", rounds, copy, (engine("decrypt", sealed, out), None), wall=None)
+
+
+def memory(folder: Path, rounds: int, *sizes: int) -> None:
+    """The memory of a run above that of one that does nothing, in MiB; a row a size."""
+    empty = folder / "empty"
+    empty.touch()
+    base = min(run((engine("encrypt", empty, NULL), None))[2] for _ in range(max(3, rounds)))
+    for kib in sizes:
+        plain, sealed = folder / "sized", folder / "sized.kms"
+        with plain.open("wb") as out:
+            out.truncate(kib << 10)
+        run((engine("encrypt", plain, sealed), None))
+        acts: dict[str, Act] = {
+            "encrypt a file": (engine("encrypt", plain, NULL), None),
+            "encrypt a pipe": (engine("encrypt", "-", "-"), str(plain)),
+            "decrypt a file": (engine("decrypt", sealed, NULL), None),
+            "decrypt a pipe": (engine("decrypt", "-", "-"), str(sealed)),
+        }
+        sealed_size = sealed.stat().st_size
+        for name, act in acts.items():
+            extra = max(0, run(act)[2] - base) / 1024
+            verdict = "met" if extra <= EXTRA_MIB else "MISSED"
+            print(
+                f"{name} of {sealed_size:>11} bytes: {extra:6.1f} MiB above start-up  (at most {EXTRA_MIB}, {verdict})"
+            )
+        plain.unlink()
+        sealed.unlink()
+
+
+PEERS: dict[str, Callable[[Path, Path, Path, int], None]] = {
+    "age": against_age,
+    "gpg": against_gpg,
+    "openssl": against_openssl,
+    "cp": against_copy,
+}
+
+
+def main() -> None:
+    mib, rounds = [*map(int, sys.argv[1:]), *(1024, 9)[len(sys.argv) - 1 :]]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryDirectory(prefix="kms-bench-", dir=MEMORY) as name:
+        folder = Path(name)
+        machine(folder)
+        print(f"# {mib} MiB, medians of {rounds} rounds, load {os.getloadavg()[0]:.1f}")
+        plain, sealed = fill(folder / "plain", mib), folder / "plain.kms"
+        run((engine("encrypt", plain, sealed), None))
+        for peer, measure in PEERS.items():
+            if shutil.which(peer):
+                measure(folder, plain, sealed, rounds)
+            else:
+                print(f"# {peer} is not installed")
+        plain.unlink()
+        sealed.unlink()
+        memory(folder, rounds, 1, 1 << 10, 64 << 10, 4 << 20)
+
+
+if __name__ == "__main__":
+    main()
