@@ -166,8 +166,8 @@ class Accesses(RuleBasedStateMachine):
         """The newest line tells of it, with the reason of every decision; of who is disabled there is none."""
         line = json.loads(self.ring.raw_lines()[-1])
         if self.model.principals[name].enabled:
-            told = line["eventName"], line["userIdentity"]["userName"], line.get("errorCode", "")
-            assert (operation, name, error) == told
+            told = line["eventName"], line["userIdentity"]["arn"], line.get("errorCode", "")
+            assert (operation, ARNS[name], error) == told
             reasons = line.get("additionalEventData", {}).get("authorization", [])
             assert reasons or "only a root of the vault" in line["errorMessage"]
             assert (error == DENIED) == any(": allowed by" not in reason for reason in reasons) or not reasons
