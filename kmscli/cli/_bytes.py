@@ -4,11 +4,10 @@ The verbs work so unless the bytes are given as a member of the API. An output a
 not at all; a pipe gets verified bytes alone. One input keeps its own exit code; where some of several failed it is 60.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from kmscli import errors
-from kmscli.cli import _io, _render
+from kmscli.cli import _io, _outcomes, _render
 from kmscli.cli._settings import Settings, one_of
 from kmscli.cli._values import context_pairs
 
@@ -72,7 +71,8 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
     jobs = places.jobs() if places.several else list(places.jobs())
     with unlocked(settings) as context, _progress.shown(settings) as progress:
         make = _sealer(context, request, given, places) if operation == "Encrypt" else _opener(request, given, places)
-        _report(files.run(context, jobs, make, progress=progress), settings, single=not places.several)
+        results = files.run(context, jobs, make, progress=progress)
+        _outcomes.report(results, settings, single=not places.several)
 
 
 def _sealer(context: Any, request: dict[str, Any], given: dict[str, Any], places: Any) -> Any:  # noqa: ANN401 - loaded late
@@ -115,37 +115,3 @@ def _opener(request: dict[str, Any], given: dict[str, Any], places: Any) -> Any:
         skips_plain=places.several or places.in_place,
     )
     return opening.opener(plan)
-
-
-def _report(results: Iterator[Any], settings: Settings, *, single: bool) -> None:
-    """Say what became of the files: one JSON object a line with --output json, else what is worth a line."""
-    import msgspec
-
-    total = failed = 0
-    for result in results:
-        total += 1
-        if single and result.error is not None:
-            raise result.error
-        if result.data is not None:
-            _render.show_bytes(result.data)
-            continue
-        failed += result.error is not None and result.error.exit_code != 0
-        if settings.text("--output") == "json":
-            _io.write_text(_line(msgspec.structs.replace(result, error=None), result.error))
-        elif result.error is not None:
-            _io.note(f"{result.input}: {result.error.code}: {result.error.message}", kind="error")
-        elif result.status == "skipped" and not settings.flag("--quiet"):
-            _io.note(f"{result.input}: {result.reason}", kind="skipped")
-    if failed:
-        raise errors.SomeFailedError(failed=failed, total=total)
-
-
-def _line(result: Any, error: errors.KmsError | None) -> str:  # noqa: ANN401 - a result of a run
-    import json
-
-    from kmscli.cli._forms import plain
-
-    shown = plain(result)
-    if error is not None:
-        shown["Error"] = {"__type": error.code, "message": error.message, "exit_code": error.exit_code}
-    return json.dumps(shown) + "\n"

@@ -34,6 +34,11 @@ VAULT: dict[str, Row] = {
     "explain": Row("Say whether a request would be allowed, why, and what would flip it.", "explain"),
     "audit": Row("The signed log: tail, search, verify.", "audit"),
 }
+FILES: dict[str, Row] = {
+    "inspect": Row("Show what encrypted files say of themselves, without a vault.", "files"),
+    "inventory": Row("Show which files need which key and version, and remember it.", "files"),
+    "rewrap": Row("Bring encrypted files to the current version of their keys, or to others.", "files"),
+}
 TOOL: dict[str, Row] = {
     "version": Row("Show the version.", "info"),
     "exit-codes": Row("List the exit codes.", "info"),
@@ -47,6 +52,7 @@ REFUSED_VERBS: dict[str, str] = {verb_of(name): name for name in REFUSED}
 SECTIONS: dict[str, dict[str, Row]] = {
     "The vault": VAULT,
     "Keys and ciphertexts, as in the AWS API": API,
+    "Files": FILES,
     "The tool": TOOL,
 }
-VERBS: dict[str, Row] = VAULT | API | TOOL
+VERBS: dict[str, Row] = VAULT | API | FILES | TOOL

@@ -8,6 +8,10 @@ from msgspec import Meta
 from kmscli.model import limits
 from kmscli.service.context import Change
 from kmscli.service.shapes import KeyId, Request, Response
+from kmscli.vault.records import KeyGroup
+
+_PLACES_TOLD = 8
+"""Folders of which a warning is given; more would hide the first ones."""
 
 
 class ScheduleKeyDeletionRequest(Request, frozen=True, kw_only=True):
@@ -47,9 +51,23 @@ def schedule_key_deletion(change: Change, request: ScheduleKeyDeletionRequest) -
     state = change.check_state(key)
     date = change.now + timedelta(days=window)
     change.update(key, state=state, deletion_date=date, deletion_window=window)
+    _warn_of_files(change, key)
     return ScheduleKeyDeletionResponse(
         key_id=key.arn, deletion_date=date, key_state=state, pending_window_in_days=window
     )
+
+
+def _warn_of_files(change: Change, key: KeyGroup) -> None:
+    """Tell of the files that the last inventory knew to need a key; the answer is AWS's and does not change."""
+    from kmscli.vault import inventory  # help, which loads this module too, reads no inventory
+
+    found = inventory.of_key(change.records.vault.vault_id, key.record.key_id)
+    for place, holding in found[:_PLACES_TOLD]:
+        files = "1 file" if holding.files == 1 else f"{holding.files} files"
+        change.context.warn_once(
+            f"the inventory of {place.time:%Y-%m-%d %H:%M} UTC knew {files} below {place.path} that need this key, "
+            f"such as {holding.example}"
+        )
 
 
 class CancelKeyDeletionRequest(Request, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from kmscli.storage.streams import Stream
 
 _START = 64
 
-State = Literal["current", "stale", "elsewhere", "plain"]
+State = Literal["current", "stale", "elsewhere"]
 """Whether the keys of a file that are in this vault have made it by their current versions; `elsewhere`: none is."""
 
 

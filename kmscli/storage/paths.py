@@ -60,6 +60,11 @@ def pin_file(vault_id: str) -> Path:
     return _user_folder("XDG_STATE_HOME", ".local/state") / f"{vault_id}.pin"
 
 
+def inventory_file(vault_id: str) -> Path:
+    """Where this user remembers which files need the keys of a vault."""
+    return _user_folder("XDG_STATE_HOME", ".local/state") / f"{vault_id}.inventory"
+
+
 def _user_folder(variable: str, below_home: str) -> Path:
     """The folder of kms below a base folder of the XDG Base Directory Specification, or below macOS's one for all."""
     named = os.environ.get(variable, "")

@@ -26,3 +26,8 @@ def files_below(folder: Path) -> Iterator[Path]:
 def is_temporary(name: str) -> bool:
     """Whether a name is one that kms gives to a file that has no name of its own yet."""
     return name.startswith(".") and name.endswith(".tmp")
+
+
+def text_of(path: Path) -> str:
+    """A path as text that can be written anywhere: bytes that are not UTF-8 stand as a backslash, x and two digits."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
