@@ -7,7 +7,7 @@ not at all; a pipe gets verified bytes alone. One input keeps its own exit code;
 from typing import Any
 
 from kmscli import errors
-from kmscli.cli import _io, _outcomes, _render
+from kmscli.cli import _io, _render
 from kmscli.cli._settings import Settings, one_of
 from kmscli.cli._values import context_pairs
 
@@ -51,7 +51,7 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
         SomeFailedError: Some of several files failed.
         KmsError: What became of a single one.
     """
-    from kmscli.cli import _progress
+    from kmscli.cli import _outcomes, _progress
     from kmscli.cli._places import Places
     from kmscli.cli._work import unlocked
     from kmscli.service import files
@@ -65,7 +65,7 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
     if operation == "Encrypt" and places.to_terminal and not given.get("armor"):
         raise _render.refusal_of_terminal()
     if given.get("plan"):
-        _io.write_text("".join(f"{job.source} -> {job.target}\n" for job in places.jobs()))
+        _io.write_text("".join(f"{job.name} -> {job.goal}\n" for job in places.jobs()))
         return
     # Looked at before anybody is asked for a passphrase.
     jobs = places.jobs() if places.several else list(places.jobs())
