@@ -245,19 +245,15 @@ class Flow:
         if self._stages.writes_in_order:
             with self._turn:
                 self._turn.wait_for(lambda: self._written == unit or self._failure)
-            if self._failure:
-                return False
-            done = self._stages.write(unit, room)
-        else:
-            if self._failure:
-                return False
-            done = self._stages.write(unit, room)
+        if self._failure:
+            return False
+        done = self._stages.write(unit, room)
         with self._turn:
             self._written += 1
             if self._progress is not None:
                 self._progress(done)
             self._turn.notify_all()
-        return True
+        return not room.last
 
     def _take(self, room: Room) -> int | None:
         stages = self._stages
