@@ -1,6 +1,8 @@
-"""Which files a run reads and writes: inputs, their outputs, folders walked through."""
+"""Which files a run reads and writes: inputs, their outputs, folders walked through.
 
-import os
+What a vault consists of is never among the files of a folder: a run over a home does not touch the vault in it.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from kmscli.cli import _io
 from kmscli.cli._bytes import SUFFIX
 from kmscli.cli._settings import Settings
 from kmscli.service.files import Job
+from kmscli.storage.walking import files_below
 
 _SHOWN_MAX = 1 << 20
 """Bytes that a terminal is shown at most."""
@@ -41,6 +44,7 @@ class Places:
         to_stdout = not self.several and not self.in_place and self._out is None
         self.to_terminal = to_stdout and _io.is_terminal(_io.STDOUT)
         self._quiet = settings.flag("--quiet")
+        self._vault = settings.vault
 
     def _check(self) -> None:
         if not self._suffix or "/" in self._suffix:
@@ -60,12 +64,18 @@ class Places:
             UsageError: A folder without --recursive, or a name that says no output.
         """
         for text in self._inputs:
+            if self.several and not self.in_place and not self._is_folder(text):
+                self._beside(Path(text))  # before anything is done to others
+        for text in self._inputs:
             if text == "-":
                 yield self._from_stdin()
-            elif self._recursive and Path(text).is_dir():
+            elif self._is_folder(text):
                 yield from map(self._job, self._walk(Path(text)))
             else:
                 yield self._job(Path(text))
+
+    def _is_folder(self, text: str) -> bool:
+        return self._recursive and Path(text).is_dir()
 
     def _from_stdin(self) -> Job:
         if _io.is_terminal(_io.STDIN) and not self._quiet:
@@ -93,16 +103,17 @@ class Places:
         return source.with_name(name)
 
     def _walk(self, folder: Path) -> Iterator[Path]:
-        """The regular files below a folder that are meant; links are not followed, nor are temporary files."""
-        for path, folders, names in os.walk(folder):
-            folders.sort()
-            for name in sorted(names):
-                found = Path(path) / name
-                if found.is_symlink() or not found.is_file() or _is_temporary(name):
-                    continue
-                if self.in_place or name.endswith(self._suffix) != self._encrypts:
-                    yield found
+        """The files below a folder that are meant, those of the vault left out.
 
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")
+        Raises:
+            UsageError: The folder is the vault, or lies in it.
+        """
+        real, vault = folder.resolve(), self._vault.resolve()
+        if real.is_relative_to(vault):
+            raise errors.UsageError(problem=f"{folder} is the vault itself, or a part of it")
+        kept = folder / vault.relative_to(real) if vault.is_relative_to(real) else None
+        for found in files_below(folder):
+            if kept is not None and found.is_relative_to(kept):
+                continue
+            if self.in_place or found.name.endswith(self._suffix) != self._encrypts:
+                yield found

@@ -103,7 +103,7 @@ class Reader:
     def _fill(self) -> None:
         piece = self._source.read(_PIECE) or b""
         *lines, self._text = (self._text + piece).split(b"\n")
-        if not piece:
+        if not piece and self._text:
             lines.append(self._text)  # a last line without a newline
             self._text = b""
         elif len(self._text) > _COLUMNS + len(BEGIN):

@@ -48,6 +48,11 @@ class Job(msgspec.Struct, frozen=True):
         """The input, for people."""
         return "standard input" if self.source is None else str(self.source)
 
+    @property
+    def goal(self) -> str:
+        """The output, for people."""
+        return "standard output" if self.target is None else str(self.target)
+
 
 class Result(Response, frozen=True, kw_only=True):
     """What became of one file.
@@ -182,6 +187,8 @@ def _round(context: Context, jobs: list[Job], make: Make, progress: Progress | N
 
 def _open(entry: _Entry, make: Make, inputs: ExitStack) -> None:
     source = inputs.enter_context(streams.reading(entry.job.source))
+    if entry.job.in_place and not isinstance(source, streams.File):
+        raise errors.InputOutputError(path=entry.job.name, reason="is no regular file, so nothing can take its place")
     entry.work = make(entry.job, source)
 
 

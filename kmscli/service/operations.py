@@ -56,7 +56,7 @@ OPERATIONS: dict[str, Row] = {
     "CreateGrant": Row("grants", "Let a principal use a key, without a change of its policy.", changes=True),
     "CreateKey": Row("keys", "Create a key.", keyless=True, changes=True),
     "Decapsulate": Row("agreement", "Open a shared secret that was encapsulated with an ML-KEM key.", crypto=True),
-    "Decrypt": Row("crypto", "Decrypt what a key here encrypted.", crypto=True),
+    "Decrypt": Row("crypto", "Decrypt files, or what a key here encrypted.", crypto=True),
     "DeleteAlias": Row("aliases", "Remove an alias; its key stays.", changes=True),
     "DeleteImportedKeyMaterial": Row(
         "imports", "Destroy imported key material; the same can be imported again.", changes=True
@@ -70,7 +70,7 @@ OPERATIONS: dict[str, Row] = {
     "EnableKey": Row("keys", "Allow the use of a disabled key.", changes=True),
     "EnableKeyRotation": Row("rotation", "Have a key rotated by itself, yearly or as often as you say.", changes=True),
     "Encapsulate": Row("agreement", "Make a shared secret for whoever holds the private ML-KEM key.", crypto=True),
-    "Encrypt": Row("crypto", "Encrypt up to 4096 bytes under a key.", crypto=True),
+    "Encrypt": Row("crypto", "Encrypt files, or up to 4096 bytes, under a key.", crypto=True),
     "GenerateDataKey": Row("datakeys", "Make a data key: its bytes, and the same encrypted.", crypto=True),
     "GenerateDataKeyPair": Row("keypairs", "Make a key pair; its private key also encrypted.", crypto=True),
     "GenerateDataKeyPairWithoutPlaintext": Row(
