@@ -194,6 +194,7 @@ def _byte_options(operation: str) -> list[Any]:
         _plain("--format", "|".join(_bytes.FORMATS), "What to write (auto)."),
         flag("--signed", "Sign the message with a key pair made for it."),
         flag("--armor", "Write text, for mail and version control."),
+        flag("--if-changed", "Leave an output alone that has the same content, keys, context and form already."),
     ]
 
 

@@ -64,6 +64,8 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
     places = Places(operation, given, settings)
     if operation == "Encrypt" and places.to_terminal and not given.get("armor"):
         raise _render.refusal_of_terminal()
+    if given.get("if_changed"):
+        _check_if_changed(request, given, several=places.several)
     if given.get("plan"):
         _io.write_text("".join(f"{job.name} -> {job.goal}\n" for job in places.jobs()))
         return
@@ -96,7 +98,21 @@ def _sealer(context: Any, request: dict[str, Any], given: dict[str, Any], places
         more={name: request[name] for name in _MORE if name in request},
         skips_encrypted=places.several or places.in_place,
     )
-    return sealing.sealer(context, plan)
+    make = sealing.sealer(context, plan)
+    return _keeping(make, plan, context) if given.get("if_changed") else make
+
+
+def _keeping(make: Any, plan: Any, context: Any) -> Any:  # noqa: ANN401 - loaded late
+    from kmscli.service import keyring, unchanged
+
+    return unchanged.keeping(make, plan, keyring.of_session(context))
+
+
+def _check_if_changed(request: dict[str, Any], given: dict[str, Any], *, several: bool) -> None:
+    if given.get("in_place") or (not several and given.get("out") in {None, "-"}):
+        raise errors.UsageError(problem="--if-changed needs outputs of their own: -o FILE, or several inputs")
+    if "EncryptionAlgorithm" in request:
+        raise errors.UsageError(problem="--if-changed and --encryption-algorithm exclude each other")
 
 
 def _opener(request: dict[str, Any], given: dict[str, Any], places: Any) -> Any:  # noqa: ANN401 - loaded late
