@@ -5,13 +5,12 @@ Implements docs/spec/blob.md and docs/spec/message.md for writers, and surface's
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from kmscli import errors
-from kmscli.envelope import encrypting
-from kmscli.formats import armor, blob, message
+from kmscli.formats import armor, blob, custodianshare, keyfile, message
 from kmscli.formats.message import EncryptedDataKey
 from kmscli.model import limits
 from kmscli.service import files
@@ -19,6 +18,9 @@ from kmscli.service.batch import Outcome
 from kmscli.service.context import Context
 from kmscli.service.files import Job, Progress, Request, Result, Skip, Work, raised
 from kmscli.storage.streams import File, Look, Output, Stream, look_of
+
+if TYPE_CHECKING:
+    from kmscli.envelope.encrypting import Draft
 
 AWS_KMS = "aws-kms"
 """The provider of data keys that a key of KMS encrypted (AWS Encryption SDK, keyrings)."""
@@ -67,6 +69,8 @@ def sealer(context: Context, plan: Plan) -> files.Make:
         start = source.peek(limits.PLAINTEXT_MAX + 1)
         if plan.skips_encrypted and is_encrypted(start[:_START]):
             raise Skip("it is encrypted already")
+        if job.in_place and (start.startswith(keyfile.PREFIX.encode()) or custodianshare.is_one(start)):
+            raise Skip("it is a keyfile, which unlocks nothing when it is encrypted")
         if wants_blob(plan, len(start)):
             return _Blob(job, source, plan)
         return _Message(job, source, plan, context)
@@ -160,9 +164,7 @@ class Wrapping:
         data_keys: The draft's data key under each key, whole when nothing more is asked for.
     """
 
-    def __init__(
-        self, keys: Sequence[str], draft: encrypting.Draft, *, more: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, keys: Sequence[str], draft: "Draft", *, more: Mapping[str, object] | None = None) -> None:
         self._keys = keys
         self._more = more or {}
         self.draft = draft
@@ -198,6 +200,8 @@ class _Message(Work):
     def __init__(self, job: Job, source: Stream, plan: Plan, context: Context) -> None:
         super().__init__(job, source)
         self._plan = plan
+        from kmscli.envelope import encrypting  # a blob needs none of it
+
         draft = encrypting.prepare(plan.encryption_context, signed=plan.signed, rng=context.rng)
         self._wrapping = Wrapping(plan.keys, draft, more=plan.more)
 
@@ -217,6 +221,8 @@ class _Message(Work):
         """In one stream."""
         out = armor.Writer(sink) if self._plan.armored else sink
         wrapping = self._wrapping
+        from kmscli.envelope import encrypting
+
         written = encrypting.encrypt(self.source, out, wrapping.draft, data_keys=wrapping.data_keys, progress=progress)
         if isinstance(out, armor.Writer):
             out.finish()
