@@ -193,10 +193,9 @@ class New:
 
     held = True
 
-    def __init__(self, target: Path, look: Look, *, name: str | None = None, exclusive: bool = False) -> None:
+    def __init__(self, target: Path, look: Look, *, name: str | None = None) -> None:
         self.name = os.fspath(target) if name is None else name
         self.target = target
-        self._exclusive = exclusive
         self._temporary = files.new_name(target)
         with io_errors(self.name):
             self._fd = os.open(
@@ -231,16 +230,11 @@ class New:
         """Give it its name; an old file of that name is gone.
 
         Raises:
-            FileExistsAlreadyError: It must be a new one, and something has the name.
+            InputOutputError: A folder has the name.
         """
         try:
             with io_errors(self.name):
-                if self._exclusive:
-                    os.link(self._temporary, self.target)
-                else:
-                    os.replace(self._temporary, self.target)
-        except FileExistsError as error:
-            raise errors.FileExistsAlreadyError(path=self.target) from error
+                os.replace(self._temporary, self.target)
         finally:
             self.drop()
 
