@@ -1,6 +1,5 @@
 """What became of each of many files: one JSON object a line, or for people only what is worth a line."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -60,6 +59,8 @@ def note_error(name: str, error: errors.KmsError) -> None:
 
 def line(result: Any) -> str:  # noqa: ANN401 - a result of a run
     """A result as a line of JSON."""
+    import json  # a run that prints none does not load it
+
     return json.dumps(plainly(result)) + "\n"
 
 

@@ -12,7 +12,6 @@ from kmscli.cli import _io
 from kmscli.cli._bytes import SUFFIX
 from kmscli.cli._settings import Settings
 from kmscli.service.files import Job
-from kmscli.storage.walking import files_below
 
 _SHOWN_MAX = 1 << 20
 """Bytes that a terminal is shown at most."""
@@ -112,6 +111,8 @@ class Places:
         if real.is_relative_to(vault):
             raise errors.UsageError(problem=f"{folder} is the vault itself, or a part of it")
         kept = folder / vault.relative_to(real) if vault.is_relative_to(real) else None
+        from kmscli.storage.walking import files_below  # only who goes through folders loads it
+
         for found in files_below(folder):
             if kept is not None and found.is_relative_to(kept):
                 continue

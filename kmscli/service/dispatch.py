@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kmscli import errors
-from kmscli.service import due, events, operations, validate
+from kmscli.service import events, operations, validate
 from kmscli.service.context import Call, Change, Context, WorkIsDue
 from kmscli.service.operations import Operation
 from kmscli.service.shapes import Request, Response
@@ -160,5 +160,7 @@ def settled(context: Context, run: Callable[[], T]) -> T:
         try:
             return run()
         except WorkIsDue as found:
+            from kmscli.service import due  # only where work is due
+
             due.settle(context, found.key_id)
     raise errors.InternalError(what="work on a key stays due")

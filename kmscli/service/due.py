@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from kmscli.model.limits import ROTATION_DAYS_DEFAULT
-from kmscli.service import events, grants, lifecycle, materials, sharing
+from kmscli.service import events, lifecycle, materials
 from kmscli.service.context import Call, Change, Context
 from kmscli.service.lifecycle import Work
 from kmscli.service.shapes import Response
@@ -58,6 +58,8 @@ def run_due(context: Context) -> RunDueResponse:
         if not context.is_root:
             raise Call(context, "RunDue", records, context.session.vault.clock()).roots_only()
     done = [DoneWork(key_id=key_id, operation=work) for key_id in _found(context) for work in _steps(context, key_id)]
+    from kmscli.service import sharing
+
     walks = sharing.proceed(context)
     context.session.shred()
     return RunDueResponse(done=done, share_walks=walks or None)
@@ -173,6 +175,8 @@ def _destroy(change: Change, key: KeyGroup) -> dict[str, Any]:
 
 def _end_grants(change: Change, key: KeyGroup) -> dict[str, Any]:
     before = set(key.shares)
+    from kmscli.service import grants  # loaded when one has ended, not at every start
+
     ended = grants.end_expired(change, key)
     after = change.records.key(key.record.key_id)
     lost = sorted(before - set(after.shares if after else ()))

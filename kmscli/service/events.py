@@ -5,15 +5,17 @@ ciphertext, data keys and random bytes are all members of type bytes; names, con
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kmscli import __version__, errors
 from kmscli.model import ids, limits
-from kmscli.model.decision import Decision
 from kmscli.model.ids import Place
 from kmscli.service.shapes import Request, Response, members_of
+
+if TYPE_CHECKING:
+    from kmscli.model.decision import Decision
 
 SOURCE_IP = "local"
 USER_AGENT = f"kms/{__version__}"
@@ -34,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True):
     answer: Mapping[str, Any] | None = None
     touched: Sequence[str] = ()
     error: errors.KmsError | None = None
-    decisions: Sequence[Decision] = ()
+    decisions: "Sequence[Decision]" = ()
 
 
 def event(

@@ -26,14 +26,20 @@ _PRINCIPAL = r"^[\w+=,.@:/-]+$"
 _SERVICE = r"^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$"
 
 PrincipalArn = Annotated[
-    str, Meta(min_length=1, max_length=limits.PRINCIPAL_ARN_MAX, pattern=_PRINCIPAL, description="ARN of a principal.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=limits.PRINCIPAL_ARN_MAX,
+        extra={"pattern": _PRINCIPAL},
+        description="ARN of a principal.",
+    ),
 ]
 ServicePrincipal = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=limits.SERVICE_PRINCIPAL_MAX,
-        pattern=_SERVICE,
+        extra={"pattern": _SERVICE},
         description="A service of AWS: refused, there are none here.",
     ),
 ]
@@ -74,7 +80,7 @@ class GrantConstraints(Response, frozen=True, kw_only=True, forbid_unknown_field
             Meta(
                 min_length=20,
                 max_length=512,
-                pattern=r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$",
+                extra={"pattern": r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$"},
                 description="A resource of AWS: refused.",
             ),
         ]
@@ -105,7 +111,7 @@ class CreateGrantRequest(Request, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=limits.GRANT_NAME_MAX,
-                pattern=r"^[a-zA-Z0-9:/_-]+$",
+                extra={"pattern": r"^[a-zA-Z0-9:/_-]+$"},
                 description="Name of the grant: the same request with the same name gives the same grant.",
             ),
         ]

@@ -21,7 +21,7 @@ from kmscli.service.shapes import Request, Response
 from kmscli.vault.records import Member
 
 PolicyName = Annotated[
-    str, Meta(min_length=1, max_length=limits.IDENTITY_POLICY_NAME_MAX, pattern=r"[A-Za-z0-9_+=,.@-]+")
+    str, Meta(min_length=1, max_length=limits.IDENTITY_POLICY_NAME_MAX, extra={"pattern": r"[A-Za-z0-9_+=,.@-]+"})
 ]
 _KIND = "identity-policy"
 

@@ -135,7 +135,7 @@ class ImportKeyMaterialRequest(Request, frozen=True, kw_only=True):
             Meta(
                 min_length=0,
                 max_length=limits.MATERIAL_DESCRIPTION_MAX,
-                pattern=r"^[a-zA-Z0-9:/_\s.-]+$",
+                extra={"pattern": r"^[a-zA-Z0-9:/_\s.-]+$"},
                 description="What the material is, in your words.",
             ),
         ]

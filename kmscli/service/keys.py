@@ -86,7 +86,7 @@ class CreateKeyRequest(Request, frozen=True, kw_only=True):
             Meta(
                 min_length=1,
                 max_length=limits.XKS_KEY_ID_MAX,
-                pattern=r"^[a-zA-Z0-9-_.]+$",
+                extra={"pattern": r"^[a-zA-Z0-9-_.]+$"},
                 description="A key in an external key store: refused, there are none here.",
             ),
         ]

@@ -1,7 +1,8 @@
 """What the members of a request are: read from the annotations of its struct, and from nowhere else.
 
 `validate` checks by it, the command line builds its options from it. It knows the types that requests use and refuses
-every other when the struct is read, so that a new type cannot slip through unchecked.
+every other when the struct is read, so that a new type cannot slip through unchecked. A pattern stands in `extra`, for
+msgspec would compile it when its module loads, at every start.
 """
 
 import types
@@ -75,7 +76,7 @@ def _member(field: msgspec.structs.FieldInfo) -> Member:
         shape=_shape(field.type),
         required=field.required,
         description=_last(metas, "description") or "",
-        own=any((meta.extra or {}).get("own", False) for meta in metas),
+        own=_extra(metas, "own") is not None,
     )
 
 
@@ -96,13 +97,17 @@ def _last(metas: list[Meta], name: str) -> Any:  # noqa: ANN401 - a bound is a n
     return next((value for meta in reversed(metas) if (value := getattr(meta, name)) is not None), None)
 
 
+def _extra(metas: list[Meta], name: str) -> Any:  # noqa: ANN401 - what an annotation says beside msgspec's own bounds
+    return next((value for meta in reversed(metas) if (value := (meta.extra or {}).get(name)) is not None), None)
+
+
 def _shape(hint: Any) -> Shape:  # noqa: ANN401 - annotations have no common type
     metas, bare = _unfold(hint)
     bounded = Shape(
         _kind(bare),
         min_length=_last(metas, "min_length"),
         max_length=_last(metas, "max_length"),
-        pattern=_last(metas, "pattern"),
+        pattern=_extra(metas, "pattern"),
         minimum=_last(metas, "ge"),
         maximum=_last(metas, "le"),
     )

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from kmscli import errors
-from kmscli.envelope import decrypting
 from kmscli.formats import armor, blob, message
 from kmscli.formats.message import EncryptedDataKey, Header
 from kmscli.model import limits
@@ -195,6 +194,8 @@ class _Message(Work):
     def __init__(self, job: Job, source: Stream, plain: Stream | armor.Reader, plan: Plan) -> None:
         super().__init__(job, source)
         self._plain = plain
+        from kmscli.envelope import decrypting  # a blob needs none of it
+
         self._header = decrypting.open_header(plain, legacy=plan.legacy)
         self._unwrapping = Unwrapping(self._header, plan)
 
@@ -212,6 +213,8 @@ class _Message(Work):
 
     def write(self, sink: Output, progress: Progress | None) -> Result:
         """In one stream; a signed message that cannot be taken back waits in a spool for its signature."""
+        from kmscli.envelope import decrypting
+
         key = self._unwrapping.data_key
         if key is None:
             raise errors.InternalError(what="a message was to be opened without its data key")

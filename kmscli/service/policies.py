@@ -21,7 +21,12 @@ DEFAULT = "default"
 
 PolicyName = Annotated[
     str,
-    Meta(min_length=1, max_length=limits.POLICY_NAME_MAX, pattern=r"[\w]+", description="The only name is `default`."),
+    Meta(
+        min_length=1,
+        max_length=limits.POLICY_NAME_MAX,
+        extra={"pattern": r"[\w]+"},
+        description="The only name is `default`.",
+    ),
 ]
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from kmscli import errors
-from kmscli.formats import armor, blob, custodianshare, keyfile, message
-from kmscli.formats.message import EncryptedDataKey
+from kmscli.formats import blob, keyfile
 from kmscli.model import limits
 from kmscli.service import files
 from kmscli.service.batch import Outcome
@@ -20,7 +19,10 @@ from kmscli.service.files import Job, Progress, Request, Result, Skip, Work, rai
 from kmscli.storage.streams import File, Look, Output, Stream, look_of
 
 if TYPE_CHECKING:
+    # A blob, which is what most files of a start are, needs nothing of messages and of their text form.
     from kmscli.envelope.encrypting import Draft
+    from kmscli.formats.armor import Writer
+    from kmscli.formats.message import EncryptedDataKey
 
 AWS_KMS = "aws-kms"
 """The provider of data keys that a key of KMS encrypted (AWS Encryption SDK, keyrings)."""
@@ -54,6 +56,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 def is_encrypted(start: bytes) -> bool:
     """Whether a file that begins so is a blob, a message, or one of them as text."""
+    from kmscli.formats import armor, message
+
     return start.startswith(blob.MAGIC) or message.looks_like(start) or armor.looks_like(start)
 
 
@@ -69,13 +73,25 @@ def sealer(context: Context, plan: Plan) -> files.Make:
         start = source.peek(limits.PLAINTEXT_MAX + 1)
         if plan.skips_encrypted and is_encrypted(start[:_START]):
             raise Skip("it is encrypted already")
-        if job.in_place and (start.startswith(keyfile.PREFIX.encode()) or custodianshare.is_one(start)):
+        if job.in_place and _unlocks(start):
             raise Skip("it is a keyfile, which unlocks nothing when it is encrypted")
         if wants_blob(plan, len(start)):
             return _Blob(job, source, plan)
         return _Message(job, source, plan, context)
 
     return make
+
+
+def _unlocks(start: bytes) -> bool:
+    from kmscli.formats import custodianshare
+
+    return start.startswith(keyfile.PREFIX.encode()) or custodianshare.is_one(start)
+
+
+def _text(sink: Output) -> "Writer":
+    from kmscli.formats import armor
+
+    return armor.Writer(sink)
 
 
 def _check(plan: Plan) -> None:
@@ -102,12 +118,12 @@ def look_in_place(job: Job, source: Stream) -> Look | None:
 
 def put(data: bytes, sink: Output, *, armored: bool) -> None:
     """Write a small ciphertext."""
-    out = armor.Writer(sink) if armored else sink
+    text = _text(sink) if armored else None
     done = 0
     while done < len(data):
-        done += out.write(memoryview(data)[done:])
-    if isinstance(out, armor.Writer):
-        out.finish()
+        done += (text or sink).write(memoryview(data)[done:])
+    if text is not None:
+        text.finish()
 
 
 class _Blob(Work):
@@ -182,6 +198,8 @@ class Wrapping:
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """Keep the encrypted data keys."""
+        from kmscli.formats.message import EncryptedDataKey
+
         answers: Sequence[Any] = raised(outcomes)
         if not self.data_keys:
             self.draft.data_key = answers[0].plaintext
@@ -199,9 +217,9 @@ class _Message(Work):
 
     def __init__(self, job: Job, source: Stream, plan: Plan, context: Context) -> None:
         super().__init__(job, source)
-        self._plan = plan
-        from kmscli.envelope import encrypting  # a blob needs none of it
+        from kmscli.envelope import encrypting
 
+        self._plan = plan
         draft = encrypting.prepare(plan.encryption_context, signed=plan.signed, rng=context.rng)
         self._wrapping = Wrapping(plan.keys, draft, more=plan.more)
 
@@ -219,13 +237,14 @@ class _Message(Work):
 
     def write(self, sink: Output, progress: Progress | None) -> Result:
         """In one stream."""
-        out = armor.Writer(sink) if self._plan.armored else sink
-        wrapping = self._wrapping
         from kmscli.envelope import encrypting
 
-        written = encrypting.encrypt(self.source, out, wrapping.draft, data_keys=wrapping.data_keys, progress=progress)
-        if isinstance(out, armor.Writer):
-            out.finish()
+        text, wrapping = _text(sink) if self._plan.armored else None, self._wrapping
+        written = encrypting.encrypt(
+            self.source, text or sink, wrapping.draft, data_keys=wrapping.data_keys, progress=progress
+        )
+        if text is not None:
+            text.finish()
         return _result(self.job, "message", wrapping.key_ids, written.plaintext)
 
 

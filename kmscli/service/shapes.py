@@ -47,7 +47,13 @@ KeyId = Annotated[
     Meta(min_length=1, max_length=limits.KEY_ID_MAX, description="The key: its id, ARN, alias name or alias ARN."),
 ]
 AliasName = Annotated[
-    str, Meta(min_length=1, max_length=limits.ALIAS_NAME_MAX, pattern=r"^[a-zA-Z0-9:/_-]+$", description="alias/NAME.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=limits.ALIAS_NAME_MAX,
+        extra={"pattern": r"^[a-zA-Z0-9:/_-]+$"},
+        description="alias/NAME.",
+    ),
 ]
 Description = Annotated[
     str, Meta(min_length=0, max_length=limits.DESCRIPTION_MAX, description="What the key is for, in your words.")
@@ -116,7 +122,7 @@ Marker = Annotated[
     Meta(
         min_length=1,
         max_length=limits.MARKER_MAX,
-        pattern=r"^[\u0020-\u00FF]*$",
+        extra={"pattern": r"^[\u0020-\u00FF]*$"},
         description="Where the next page starts: NextMarker of the page before.",
     ),
 ]
@@ -128,7 +134,7 @@ KeyMaterialId = Annotated[
     Meta(
         min_length=limits.MATERIAL_ID_LENGTH,
         max_length=limits.MATERIAL_ID_LENGTH,
-        pattern=r"^[a-f0-9]+$",
+        extra={"pattern": r"^[a-f0-9]+$"},
         description="Which material; `kms list-key-rotations --include-key-material ALL_KEY_MATERIAL` shows them.",
     ),
 ]
@@ -145,7 +151,7 @@ Policy = Annotated[
     Meta(
         min_length=1,
         max_length=limits.POLICY_MAX,
-        pattern=r"[\u0009\u000A\u000D\u0020-\u00FF]+",
+        extra={"pattern": r"[\u0009\u000A\u000D\u0020-\u00FF]+"},
         description="The key policy, as JSON.",
     ),
 ]

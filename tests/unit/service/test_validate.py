@@ -20,7 +20,7 @@ class Sample(Request, frozen=True, kw_only=True):
     """One member of every kind."""
 
     key_id: Annotated[str, Meta(min_length=1, max_length=8, description="The key.")]
-    alias: Annotated[str, Meta(pattern=r"^[a-z/]+$", extra={"own": True})] | None = None
+    alias: Annotated[str, Meta(extra={"pattern": r"^[a-z/]+$", "own": True})] | None = None
     number_of_bytes: Annotated[int, Meta(ge=1, le=1024)] | None = None
     key_spec: Literal["AES_256", "AES_128"] | None = None
     dry_run: bool | None = None
@@ -219,7 +219,7 @@ def test_a_long_value_is_cut() -> None:
 class Worded(Request, frozen=True, kw_only=True):
     """A pattern with classes of characters."""
 
-    name: Annotated[str, Meta(pattern=r"[\w\s]+")]
+    name: Annotated[str, Meta(extra={"pattern": r"[\w\s]+"})]
 
 
 @pytest.mark.parametrize("name", ["d\u00e9fault", "\u0664", "a\u00a0b", "\uff41"])
