@@ -174,7 +174,8 @@ class _Decryption:
     def work(self, unit: int, room: Room) -> None:
         size = min(self._unit, room.filled)
         room.made.grow(size)
-        room.made.place(flow.APART if self._sink_at is None else unit * self._unit)
+        if self._sink_at is not None:
+            room.made.place(unit * self._unit)
         number = unit * self._unit_frames + 1
         place = out = 0
         final = False

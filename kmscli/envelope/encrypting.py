@@ -220,7 +220,8 @@ class _Encryption:
         whole = room.filled // self._frame_length
         size = room.filled + whole * frames.REGULAR_OVERHEAD + frames.FINAL_OVERHEAD
         room.made.grow(size)
-        room.made.place(flow.APART if self._sink_at is None else self._offset(unit))
+        if self._sink_at is not None:
+            room.made.place(self._offset(unit))
         number = unit * self._unit_frames + 1
         place = read = 0
         with room.given.view(0, room.filled) as given, room.made.view(0, size) as made:

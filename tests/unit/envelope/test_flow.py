@@ -114,7 +114,7 @@ def test_workers_are_bounded_by_memory() -> None:
 
 
 def test_a_buffer_begins_where_it_is_placed_and_keeps_its_bytes_when_it_grows() -> None:
-    buffer = Buffer(10)
+    buffer = Buffer(10, offset=0)
     buffer.place(mmap.PAGESIZE + 5)
     with buffer.view(0, 10) as view:
         view[:] = b"0123456789"
