@@ -44,9 +44,9 @@ ANY, ONE = Wildcard("*"), Wildcard("?")
 Part = str | Wildcard | Variable
 Parts = tuple[Part, ...]
 
-_WILDCARD = re.compile(r"[*?]")
-_MARK = re.compile(r"\$\{[^{}]*\}|[*?]")
-_DEFAULT = re.compile(r"(.*), '([^']*)'", re.DOTALL)
+_WILDCARD = r"[*?]"
+_MARK = r"\$\{[^{}]*\}|[*?]"
+_DEFAULT = r"(.*), '([^']*)'"
 _ESCAPES = ("*", "?", "$")
 
 
@@ -60,7 +60,7 @@ def read(text: str, *, variables: bool, wildcards: bool) -> Parts:
     """
     parts: list[Part] = []
     literal, last = "", 0
-    for match in (_MARK if variables else _WILDCARD).finditer(text):
+    for match in re.finditer(_MARK if variables else _WILDCARD, text):
         part = _part(match[0], wildcards=wildcards)
         literal += text[last : match.start()]
         last = match.end()
@@ -79,7 +79,7 @@ def _part(mark: str, *, wildcards: bool) -> Part:
     name = mark[2:-1]
     if name in _ESCAPES:
         return name
-    match = _DEFAULT.fullmatch(name)
+    match = re.fullmatch(_DEFAULT, name, re.DOTALL)
     return Variable(match[1].lower(), match[2]) if match else Variable(name.lower(), None)
 
 

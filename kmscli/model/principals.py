@@ -11,13 +11,12 @@ import msgspec
 from kmscli import errors
 from kmscli.model import limits
 
-_NAME = r"[A-Za-z0-9+=,.@_-]+"
-_PRINCIPAL = (
-    rf"arn:aws:(?:iam::([0-9]{{12}}):(?:(root)|(user|role)/((?:{_NAME}/)*{_NAME}))"
-    rf"|sts::([0-9]{{12}}):(?:(assumed-role)/({_NAME}/{_NAME})|(federated-user)/({_NAME})))"
-)
+_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@_-")
+_NAMES_OF = {"assumed-role": 2, "federated-user": 1}
+"""Kind of a principal of STS -> the names that its ARN has: of the role and the session, or of the user."""
 
-_ACCOUNT = r"[0-9]{12}"
+_ACCOUNT_DIGITS = 12
+_FIELDS = 6
 _SERVICE = r"[a-z0-9-]+(\.[a-z0-9-]+)+"
 _PROVIDER = rf"{_SERVICE}|arn:aws:iam::[0-9]{{12}}:(saml|oidc)-provider/[A-Za-z0-9._/-]+"
 _CANONICAL_USER = r"[0-9a-f]{64}"
@@ -53,11 +52,26 @@ def root_arn(account: str) -> str:
 
 def parse_arn(text: str) -> PrincipalArn | None:
     """The parts of `text`, or None if it is the ARN of no principal."""
-    match = re.fullmatch(_PRINCIPAL, text) if len(text) <= limits.PRINCIPAL_ARN_MAX else None
-    if match is None:
+    # By hand, since the regular expression takes a tenth of a bare start of Python to compile.
+    parts = text.split(":", 5) if len(text) <= limits.PRINCIPAL_ARN_MAX else []
+    if len(parts) != _FIELDS or (*parts[:2], parts[3]) != ("arn", "aws", "") or not _is_account(parts[4]):
         return None
-    account, *rest = (part for part in match.groups() if part is not None)
-    return PrincipalArn(account, rest[0], rest[1] if len(rest) > 1 else "")
+    service, account, rest = parts[2], parts[4], parts[5]
+    if (service, rest) == ("iam", "root"):
+        return PrincipalArn(account, rest, "")
+    kind, _, name = rest.partition("/")
+    names = name.split("/")
+    of_iam = service == "iam" and kind in ("user", "role")
+    of_sts = service == "sts" and _NAMES_OF.get(kind) == len(names)
+    return PrincipalArn(account, kind, name) if (of_iam or of_sts) and all(map(_is_name, names)) else None
+
+
+def _is_account(text: str) -> bool:
+    return len(text) == _ACCOUNT_DIGITS and text.isascii() and text.isdigit()
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and _NAME.issuperset(text)
 
 
 def canonical(type_: str, text: str) -> str | None:
@@ -71,7 +85,7 @@ def canonical(type_: str, text: str) -> str | None:
     """
     if type_ != "AWS":
         return text if re.fullmatch(_FORMS[type_], text) else None
-    if re.fullmatch(_ACCOUNT, text):
+    if _is_account(text):
         return root_arn(text)
     return text if text == "*" or parse_arn(text) else None
 
