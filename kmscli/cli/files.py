@@ -80,6 +80,8 @@ def inventory_(
     with opened(settings) as vault:
         chosen = inventory.chooser(vault, stale=stale, key_id=key_id)
         found = [one for one in inventory.take(vault, map(Path, path)) if chosen(one)]
+    if len(found) == 1:
+        _raise(found)
     _show(output, found, _listed(found))
     _raise(found)
     if stale and found:

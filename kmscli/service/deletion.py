@@ -63,10 +63,9 @@ def _warn_of_files(change: Change, key: KeyGroup) -> None:
 
     found = inventory.of_key(change.records.vault.vault_id, key.record.key_id)
     for place, holding in found[:_PLACES_TOLD]:
-        files = "1 file" if holding.files == 1 else f"{holding.files} files"
+        files = "1 file that needs" if holding.files == 1 else f"{holding.files} files that need"
         change.context.warn_once(
-            f"the inventory of {place.time:%Y-%m-%d %H:%M} UTC knew {files} below {place.path} that need this key, "
-            f"such as {holding.example}"
+            f"the inventory of {place.time:%Y-%m-%d %H:%M} UTC knew {files} this key, such as {holding.example}"
         )
 
 
