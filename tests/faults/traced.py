@@ -87,6 +87,11 @@ class Command(NamedTuple):
     def failed_at(self, call: Call, errno: str) -> Ended:
         return self._injected(call, f"error={errno}")
 
+    def full_from(self, name: str, number: int) -> Ended:
+        """Run it on a disk that is full from one call of that name on."""
+        injected = f"inject={name}:error=ENOSPC:when={number}+"
+        return self._run(["-o", os.devnull, "-e", f"trace={name}", "-e", injected])
+
     def _injected(self, call: Call, fault: str) -> Ended:
         injected = f"inject={call.name}:{fault}:when={call.number}"
         return self._run(["-o", os.devnull, "-e", f"trace={call.name}", "-e", injected])
