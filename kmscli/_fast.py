@@ -15,14 +15,14 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run `kms` and end the process."""
     try:
-        _protect()
+        umask = _protect()
         # Imports make no garbage; a collection in between would only walk what was just loaded.
         gc.disable()
         from kmscli.cli._app import run
 
         gc.freeze()
         gc.enable()
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:], umask)
     except KeyboardInterrupt:
         posix.write(2, b"kms: error: Interrupted: interrupted\n")
         code = _INTERRUPTED
@@ -31,13 +31,15 @@ def main() -> None:
     posix._exit(code)  # noqa: SLF001 - the name that os._exit stands for, without importing os
 
 
-def _protect() -> None:
-    posix.umask(0o077)
+def _protect() -> int:
+    """Close what others could look into; the umask that the caller gave."""
+    umask = posix.umask(0o077)
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         _undumpable()
+    return umask
 
 
 def _undumpable() -> None:

@@ -733,3 +733,30 @@ class UnsupportedFormatError(KmsError):
     exit_code = 61
     text = "{what} has format {found}; this kms reads format {known}"
     advice = "a newer kms may read it: `kms version` shows this one's"
+
+
+# -- exec (125 to 127) -------------------------------------------------------------------------------------------------
+
+
+class ExecFailedError(KmsError):
+    """`kms exec` came to an end before the command began; why, is the error of another class."""
+
+    code = "ExecFailed"
+    exit_code = 125
+    text = "{what}"
+
+
+class CommandNotRunnableError(KmsError):
+    """The command is there and cannot be run."""
+
+    code = "CommandNotRunnable"
+    exit_code = 126
+    text = "{command}: {reason}"
+
+
+class CommandNotFoundError(KmsError):
+    """There is no such command."""
+
+    code = "CommandNotFound"
+    exit_code = 127
+    text = "{command}: command not found"

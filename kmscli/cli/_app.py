@@ -82,17 +82,18 @@ def kms() -> Kms:
     )
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str], umask: int | None = None) -> int:
     """Run one command.
 
     Args:
         words: The command line, without the program's name.
+        umask: The one that the caller gave, for a program that takes the place of this one; None = as it is.
 
     Returns:
         The exit code.
     """
     hold_standard_streams()
-    settings = Settings()
+    settings = Settings(umask=umask)
     command = kms()
     try:
         if COMPLETE_VARIABLE in os.environ:

@@ -87,11 +87,13 @@ class Settings:
     Attributes:
         environ: The environment.
         given: Option -> value, as the command line gave them; a list of values if there may be several.
+        umask: The caller's; None = as it is.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, umask: int | None = None) -> None:
         """Start with nothing given."""
         self.environ = environ
+        self.umask = umask
         self.given: dict[str, Any] = {}
 
     def take(self, name: str, value: object) -> None:

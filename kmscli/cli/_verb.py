@@ -78,7 +78,9 @@ class Verb(TyperCommand):
         Raises:
             UsageError: What `_argv` refuses, or an argument too many.
         """
-        rest = super().parse_args(ctx, strict(self, ctx, args, interspersed=True, spread=self.spread))
+        rest = super().parse_args(
+            ctx, strict(self, ctx, args, interspersed=self.allow_interspersed_args, spread=self.spread)
+        )
         if rest and not ctx.resilient_parsing:
             raise errors.UsageError(
                 problem=f"{ctx.command_path}: one argument too many: {rest[0]}",

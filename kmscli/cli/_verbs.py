@@ -38,6 +38,7 @@ FILES: dict[str, Row] = {
     "inspect": Row("Show what encrypted files say of themselves, without a vault.", "files"),
     "inventory": Row("Show which files need which key and version, and remember it.", "files"),
     "rewrap": Row("Bring encrypted files to the current version of their keys, or to others.", "files"),
+    "exec": Row("Run a program with decrypted files in its environment or in memory.", "exec"),
 }
 TOOL: dict[str, Row] = {
     "version": Row("Show the version.", "info"),

@@ -36,12 +36,14 @@ class Job(msgspec.Struct, frozen=True):
     Attributes:
         in_place: Whether the output takes the place of the input.
         kept: Bytes of the result that are kept in the place of an output and given back; 0 = it is written.
+        sink: An output that is there already, in the place of `target`.
     """
 
     source: Path | None
     target: Path | None
     in_place: bool = False
     kept: int = 0
+    sink: Output | None = None
 
     @property
     def name(self) -> str:
@@ -208,7 +210,9 @@ def _write(entry: _Entry, outputs: Dropping, progress: Progress | None) -> None:
     if entry.work is None:
         return
     job = entry.job
-    output = streams.Memory(job.kept) if job.kept else streams.writing(job.target, entry.work.look())
+    output = job.sink
+    if output is None:
+        output = streams.Memory(job.kept) if job.kept else streams.writing(job.target, entry.work.look())
     entry.output = outputs.add(output)
     entry.result = entry.work.write(output, progress)
     if isinstance(output, streams.Memory):

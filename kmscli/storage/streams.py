@@ -17,6 +17,7 @@ import msgspec
 from kmscli import errors
 from kmscli.storage import files
 from kmscli.storage.files import PRIVATE, io_errors
+from kmscli.storage.memfd import MemoryFile
 
 STDIN, STDOUT = 0, 1
 _SYNCS = 32
@@ -279,7 +280,7 @@ class Memory:
     publish = drop = settle
 
 
-Output = Through | New | Memory
+Output = Through | New | Memory | MemoryFile
 
 
 def writing(path: Path | None, look: Look | None = None) -> Output:
