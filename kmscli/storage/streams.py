@@ -43,8 +43,7 @@ class Stream:
         if self._given or self._ended:
             part, self._given = self._given[:size], self._given[size:]
             return part
-        with io_errors(self.name):
-            part = os.read(self._fd, size)
+        part = self._take(size)
         self._ended = not part
         return part
 
@@ -54,19 +53,25 @@ class Stream:
             part = self.read(len(buffer))
             buffer[: len(part)] = part
             return len(part)
-        with io_errors(self.name):
-            count = os.readv(self._fd, [buffer])
+        count = self._take_into(buffer)
         self._ended = not count
         return count
 
     def peek(self, size: int) -> bytes:
         """The first `size` bytes of what is left, or all of it; they are read again afterwards."""
         while len(self._given) < size and not self._ended:
-            with io_errors(self.name):
-                part = os.read(self._fd, max(size - len(self._given), 1 << 16))
+            part = self._take(max(size - len(self._given), 1 << 16))
             self._ended = not part
             self._given += part
         return self._given[:size]
+
+    def _take(self, size: int) -> bytes:
+        with io_errors(self.name):
+            return os.read(self._fd, size)
+
+    def _take_into(self, buffer: memoryview) -> int:
+        with io_errors(self.name):
+            return os.readv(self._fd, [buffer])
 
     def check_unchanged(self) -> None:
         """Nothing can be said of what flows."""

@@ -29,6 +29,7 @@ LAYERS = {
     "service": 6,
     "agent": 7,
     "awsapi": 7,
+    "api": 7,
     "cli": 8,
     "_fast": 9,
     "": 9,  # kmscli/__init__.py: what it offers, it fetches when asked
