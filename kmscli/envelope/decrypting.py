@@ -90,20 +90,31 @@ def decrypt(
     """
     if header.signed and not held:
         raise errors.InternalError(what="a signed message was to be released before its signature was checked")
-    cipher = check_header(header, data_key)
-    verifier = None
-    if header.suite.signature is not None:
-        verifier = Verifier(header.suite.signature, header.encryption_context[message.PUBLIC_KEY_NAME])
-        verifier.update(header.body)
-        verifier.update(header.authentication)
     if not header.frame_length:
-        return _decrypt_unframed(source, sink, header, cipher, verifier, progress)
-    stages = _Decryption(source, sink, header, cipher, verifier)
+        return _decrypt_unframed(source, sink, header, data_key, progress)
+    stages = begin(source, sink, header, data_key)
     Flow(stages, last=stages.last, progress=progress).run(flow.workers(threads, stages.room_bytes))
     return Opened(stages.plaintext, stages.frames)
 
 
-class _Decryption:
+def begin(source: Source, sink: Sink, header: Header, data_key: bytes) -> "Decryption":
+    """The stages of the decryption of a framed message; arguments and errors as `decrypt`.
+
+    What the stages write of a signed message is verified with the last unit only.
+    """
+    return Decryption(source, sink, header, check_header(header, data_key), _verifier(header))
+
+
+def _verifier(header: Header) -> Verifier | None:
+    if header.suite.signature is None:
+        return None
+    verifier = Verifier(header.suite.signature, header.encryption_context[message.PUBLIC_KEY_NAME])
+    verifier.update(header.body)
+    verifier.update(header.authentication)
+    return verifier
+
+
+class Decryption:
     """The stages of `decrypt`: a unit is some whole frames, and the last one has the final frame and the footer."""
 
     def __init__(self, source: Source, sink: Sink, header: Header, cipher: Cipher, verifier: Verifier | None) -> None:
@@ -129,14 +140,27 @@ class _Decryption:
 
     @property
     def room_bytes(self) -> int:
+        """Bytes that the buffers of one worker take."""
         # A header may speak of larger frames than are ever read.
         return 2 * min(self._sealed_unit, message.FRAME_LENGTH_MAX)
 
-    def room(self) -> Room:
+    @property
+    def room_size(self) -> int:
+        """Bytes of the buffer that a unit is read into."""
         size = min(self._sealed_unit, flow.UNIT) + _TAIL
-        return Room(size if self._source_at is None else min(size, self._source_at.size))
+        return size if self._source_at is None else min(size, self._source_at.size)
+
+    @property
+    def verifies(self) -> bool:
+        """Whether units must be written in their order, because a signature is over all of them."""
+        return self._verifier is not None
+
+    def room(self) -> Room:
+        """The buffers of one more worker."""
+        return Room(self.room_size)
 
     def read(self, unit: int, room: Room) -> bool:
+        """Read a unit; say whether it is the last."""
         read = flow.in_order(self._source)
         if self._source_at is not None:
             read = flow.at_place(self._source_at, self._header.length + unit * self._sealed_unit, room)
@@ -172,6 +196,7 @@ class _Decryption:
         return True
 
     def work(self, unit: int, room: Room) -> None:
+        """Open the frames of a unit."""
         size = min(self._unit, room.filled)
         room.made.grow(size)
         if self._sink_at is not None:
@@ -195,6 +220,7 @@ class _Decryption:
             raise frames.trailing()
 
     def write(self, unit: int, room: Room) -> int:
+        """Write the plaintext of a unit, after its part of the signature was checked. Gives the bytes of plaintext."""
         if self._verifier is not None:
             with room.given.view(0, room.filled) as data:
                 self._verifier.update(data[: room.covered])
@@ -208,15 +234,9 @@ class _Decryption:
         return room.done
 
 
-def _decrypt_unframed(
-    source: Source,
-    sink: Sink,
-    header: Header,
-    cipher: Cipher,
-    verifier: Verifier | None,
-    progress: Progress | None,
-) -> Opened:
+def _decrypt_unframed(source: Source, sink: Sink, header: Header, data_key: bytes, progress: Progress | None) -> Opened:
     """The one block of an old message. It is held as a whole, since its tag is at its end."""
+    cipher, verifier = check_header(header, data_key), _verifier(header)
     read, room = flow.in_order(source), Room(frames.UNFRAMED_HEAD)
     room.fill(read, frames.UNFRAMED_HEAD)
     frame = frames.parse_unframed(header, bytes(room.given.view(0, room.filled)))

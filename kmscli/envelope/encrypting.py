@@ -96,7 +96,8 @@ def prepare(
         encryption_context: Of the user.
         signed: Whether it gets a signature, of a key pair that is made here for it.
         rng: Draws bytes.
-        data_key: 32 bytes that were drawn for this message alone; None = drawn here.
+        data_key: 32 bytes, drawn at random; the keys of each of its messages follow from it and from the message's id.
+            None = drawn here.
 
     Raises:
         ValidationError: A name that begins with `aws-crypto-`, or a context that no header has room for.
@@ -147,6 +148,16 @@ def encrypt(
         InputOutputError: A regular file became shorter while it was read.
         OSError: From the source and the sink, as they raise it.
     """
+    stages = begin(source, sink, draft, data_keys=data_keys, frame_length=frame_length)
+    stages.start()
+    Flow(stages, last=stages.last, progress=progress).run(flow.workers(threads, stages.room_bytes))
+    return stages.finish()
+
+
+def begin(
+    source: Source, sink: Sink, draft: Draft, *, data_keys: Sequence[EncryptedDataKey], frame_length: int
+) -> "Encryption":
+    """The stages of an encryption; arguments and errors as `encrypt`."""
     signer = draft.take()
     keys = MessageKeys(draft.suite, draft.data_key, draft.message_id)
     body = message.encode_body(
@@ -159,14 +170,10 @@ def encrypt(
     )
     # The one tag of the one header under this key.
     header = body + keys.cipher.tag(message.NO_IV, body)
-    stages = _Encryption(source, sink, keys.cipher, draft.message_id, header, frame_length, signer)
-    stages.start()
-    wanted = flow.workers(threads, stages.room_bytes)
-    Flow(stages, last=stages.last, progress=progress).run(wanted)
-    return Written(draft.suite, draft.message_id, stages.plaintext, stages.finish(), stages.frames)
+    return Encryption(source, sink, keys.cipher, draft, header, frame_length, signer)
 
 
-class _Encryption:
+class Encryption:
     """The stages of `encrypt`: a unit is some whole frames; the one that is not full is the last."""
 
     def __init__(
@@ -174,7 +181,7 @@ class _Encryption:
         source: Source,
         sink: Sink,
         cipher: Cipher,
-        message_id: bytes,
+        draft: Draft,
         header: bytes,
         frame_length: int,
         signer: Signer | None,
@@ -185,7 +192,8 @@ class _Encryption:
         # A signature needs the bytes in their order, so they may as well be written in it.
         self._sink_at = sink if isinstance(sink, SinkAt) else None
         self._cipher = cipher
-        self._message_id = message_id
+        self._suite = draft.suite
+        self._message_id = draft.message_id
         self._header = header
         self._signer = signer
         self._frame_length = frame_length
@@ -199,6 +207,7 @@ class _Encryption:
 
     @property
     def room_bytes(self) -> int:
+        """Bytes that the buffers of one worker take."""
         return self._unit + self._sealed_unit + frames.FINAL_OVERHEAD
 
     def start(self) -> None:
@@ -206,9 +215,11 @@ class _Encryption:
         self._put(memoryview(self._header), 0)
 
     def room(self) -> Room:
+        """The buffers of one more worker."""
         return Room(self._unit if self._source_at is None else min(self._unit, self._source_at.size + 1))
 
     def read(self, unit: int, room: Room) -> bool:
+        """Read a unit; say whether it is the last."""
         if self._source_at is None:
             return room.fill(flow.in_order(self._source), self._unit)
         short = room.fill(flow.at_place(self._source_at, unit * self._unit, room), self._unit)
@@ -217,6 +228,7 @@ class _Encryption:
         return short
 
     def work(self, unit: int, room: Room) -> None:
+        """Seal the frames of a unit."""
         whole = room.filled // self._frame_length
         size = room.filled + whole * frames.REGULAR_OVERHEAD + frames.FINAL_OVERHEAD
         room.made.grow(size)
@@ -248,6 +260,7 @@ class _Encryption:
         return end
 
     def write(self, unit: int, room: Room) -> int:
+        """Write the frames of a unit. Gives the bytes of plaintext."""
         offset = self._offset(unit)
         with room.made.view(0, room.done) as made:
             self._put(made, offset)
@@ -260,13 +273,14 @@ class _Encryption:
     def _offset(self, unit: int) -> int:
         return len(self._header) + unit * self._sealed_unit
 
-    def finish(self) -> int:
-        """Write the footer, if there is one; how long the message is."""
-        if self._signer is None:
-            return self._end
-        footer = memoryview(frames.footer(self._signer.finish()))
-        flow.put(self._sink, self._sink_at, footer, self._end)
-        return self._end + len(footer)
+    def finish(self) -> Written:
+        """Write the footer, if there is one; what was written."""
+        length = self._end
+        if self._signer is not None:
+            footer = memoryview(frames.footer(self._signer.finish()))
+            flow.put(self._sink, self._sink_at, footer, length)
+            length += len(footer)
+        return Written(self._suite, self._message_id, self.plaintext, length, self.frames)
 
     def _put(self, data: memoryview, offset: int) -> None:
         if self._signer is not None:

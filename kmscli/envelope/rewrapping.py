@@ -1,15 +1,18 @@
 """A message made anew from an old one in one stream: other data key, other message id, and the plaintext nowhere.
 
-Implements docs/spec/message.md, "A header is never tagged twice". Decryption and encryption run side by side; what one
+Implements docs/spec/message.md, "A header is never tagged twice". Where the frames of both messages are of one length,
+each unit is decrypted and encrypted anew by the same worker. Else decryption and encryption run side by side; what one
 releases the other takes over in memory, piece by piece, and neither runs ahead of the other.
 """
 
 import threading
 from collections.abc import Sequence
 
-from kmscli.envelope import decrypting, encrypting
-from kmscli.envelope.encrypting import THREADS, Draft, Written
-from kmscli.envelope.flow import Progress, Sink, Source
+from kmscli import errors
+from kmscli.envelope import decrypting, encrypting, flow
+from kmscli.envelope.decrypting import Decryption
+from kmscli.envelope.encrypting import FRAME_LENGTH, THREADS, Draft, Encryption, Written
+from kmscli.envelope.flow import Flow, Progress, Room, Sink, Source
 from kmscli.formats.message import EncryptedDataKey, Header
 
 _WAIT_FOR_HELPER = 1.0
@@ -45,6 +48,13 @@ def rewrap(
         KmsError: As `decrypting.decrypt` and `encrypting.encrypt`.
         OSError: From source and sink, as they raise it.
     """
+    if header.frame_length == FRAME_LENGTH:
+        opening = decrypting.begin(source, _Nowhere(), header, data_key)
+        sealing = encrypting.begin(_Nothing(), sink, draft, data_keys=data_keys, frame_length=FRAME_LENGTH)
+        stages = _Both(opening, sealing)
+        sealing.start()
+        Flow(stages, last=opening.last, progress=progress).run(flow.workers(threads, stages.room_bytes))
+        return sealing.finish()
     pipe = _Pipe()
 
     def pour() -> None:
@@ -65,6 +75,73 @@ def rewrap(
         raise
     finally:
         helper.join(_WAIT_FOR_HELPER)
+
+
+class _Nothing:
+    """The source of an encryption whose plaintext comes unit by unit from a decryption."""
+
+    def read(self, _size: int, /) -> bytes:
+        return b""
+
+    def readinto(self, _buffer: memoryview, /) -> int:
+        return 0
+
+
+class _Nowhere:
+    """The sink of a decryption whose plaintext is taken from its rooms."""
+
+    def write(self, data: memoryview, /) -> int:
+        return len(data)
+
+
+class _Pair(Room):
+    """The buffers of a worker that decrypts and encrypts: those of the new message stand in `anew`."""
+
+    __slots__ = ("anew",)
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.anew = Room(0)
+        # What one makes the other is given.
+        self.anew.given = self.made
+
+
+class _Both:
+    """The stages of decryption and encryption one after the other; units of one number hold the same plaintext."""
+
+    def __init__(self, opening: Decryption, sealing: Encryption) -> None:
+        self._opening = opening
+        self._sealing = sealing
+        self.reads_in_order = opening.reads_in_order
+        # Signatures are checked, and made, over bytes in their order.
+        self.writes_in_order = opening.verifies or sealing.writes_in_order
+
+    @property
+    def room_bytes(self) -> int:
+        return self._opening.room_bytes + self._sealing.room_bytes
+
+    def room(self) -> _Pair:
+        return _Pair(self._opening.room_size)
+
+    def read(self, unit: int, room: Room) -> bool:
+        return self._opening.read(unit, room)
+
+    def work(self, unit: int, room: Room) -> None:
+        self._opening.work(unit, room)
+        anew = _anew(room)
+        anew.filled, anew.last = room.done, room.last
+        self._sealing.work(unit, anew)
+
+    def write(self, unit: int, room: Room) -> int:
+        # The last unit verifies the old message before the new one is whole.
+        self._opening.write(unit, room)
+        return self._sealing.write(unit, _anew(room))
+
+
+def _anew(room: Room) -> Room:
+    if not isinstance(room, _Pair):
+        raise errors.InternalError(what="a room without one for the new message")
+    return room.anew
 
 
 class _Pipe:
