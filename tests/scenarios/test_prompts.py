@@ -297,3 +297,51 @@ def test_ctrl_c_while_input_is_awaited_ends_with_130_and_writes_nothing(ask: Ask
     printed, code = end(child)
     assert (code, "kms: error: Interrupted: interrupted" in printed) == (130, True)
     assert not (home / "out.kms").exists()
+
+
+SLOW = "{ head -c 3000000 /dev/zero; sleep 1.3; head -c 3000000 /dev/zero; sleep 0.3; head -c 3000000 /dev/zero; }"
+
+
+def shell(command: str, person: dict[str, str], home: Path) -> pexpect.spawn:
+    return pexpect.spawn(
+        "bash", ["-c", command], env=person | {"KMS_KEYFILE": "keyfile"}, cwd=str(home), encoding="utf-8", timeout=60
+    )
+
+
+def test_what_takes_over_a_second_has_a_bar_that_leaves_no_trace(person: dict[str, str], home: Path) -> None:
+    child = shell(f"{SLOW} | kms encrypt -o out.kms; echo ended with $?", person, home)
+    child.expect(r"\d+(\.\d+)?(/\?)? (MiB|bytes)")
+    child.expect("\x1b\\[2K")  # its line is erased
+    child.expect("ended with 0")
+    assert (home / "out.kms").stat().st_size > 9_000_000
+
+
+@pytest.mark.parametrize("more", ["--quiet", "2>errors"])
+def test_there_is_no_bar_where_nobody_wants_one(person: dict[str, str], home: Path, more: str) -> None:
+    child = shell(f"{SLOW} | kms encrypt -o out.kms {more}; echo ended with $?", person, home)
+    assert end(child) == ("ended with 0\n", 0)
+    assert more == "--quiet" or (home / "errors").read_bytes() == b""
+
+
+def test_there_is_no_bar_for_what_is_done_at_once(person: dict[str, str], home: Path) -> None:
+    child = shell("head -c 9000000 /dev/zero | kms encrypt | kms decrypt | wc -c", person, home)
+    assert end(child) == ("9000000\n", 0)
+
+
+@pytest.mark.parametrize("verb", ["encrypt", "decrypt"])
+def test_ctrl_c_leaves_the_old_file_and_no_temporary_one(person: dict[str, str], home: Path, verb: str) -> None:
+    (home / "out").write_text("old")
+    made = shell("head -c 9000000 /dev/zero | kms encrypt -o whole.kms", person, home)
+    assert end(made) == ("", 0)
+    source = "cat /dev/zero" if verb == "encrypt" else "head -c 5000000 whole.kms; sleep 60"
+    child = shell(f"trap : INT; {{ {source}; }} | kms {verb} -o out; echo ended with ${{PIPESTATUS[1]}}", person, home)
+    for _ in range(200):
+        if any(path.stat().st_size > 1 << 20 for path in home.glob(".out.*.tmp")):
+            break
+        child.expect([r"\r", pexpect.TIMEOUT], timeout=0.05)
+    else:
+        pytest.fail("nothing was written in ten seconds")
+    child.sendintr()
+    child.expect("kms: error: Interrupted: interrupted")
+    child.expect("ended with 130")
+    assert ((home / "out").read_text(), list(home.glob(".out.*"))) == ("old", [])
