@@ -122,3 +122,20 @@ def test_the_program_has_no_child_that_it_does_not_know(work: Path, environ: dic
     )
     ended = without_memory(work, environ, sys.executable, "-c", code)
     assert ended.stdout == f"{SECRET}\n\n"
+
+
+@pytest.mark.needs("strace")
+def test_no_plaintext_is_written_but_to_memory_or_stands_in_a_command_line(work: Path, environ: dict[str, str]) -> None:
+    calls = "trace=write,pwrite64,writev,pwritev,execve,sendto,sendmsg"
+    trace = ["strace", "-f", "-qq", "-y", "-v", "-s", "4096", "-e", calls, "-o", "trace"]
+    words = ["kms", "exec", "--env", "A=db.kms", "--file", "B=db.kms", "--", "true"]
+    subprocess.run([*trace, *words], env=environ, cwd=work, check=True, capture_output=True)
+    told = [line for line in (work / "trace").read_text().splitlines() if SECRET in line]
+    written = [line for line in told if "execve(" not in line]
+    assert [line for line in written if "<memfd:B>" not in line and "</memfd:B" not in line] == []
+    assert written
+    # The environment of the program has it, its argument list does not.
+    runs = [line.partition("], [") for line in told if "execve(" in line]
+    assert [words for words, _, _ in runs if SECRET in words] == []
+    assert all(f"A={SECRET}" in variables for _, _, variables in runs)
+    assert runs
