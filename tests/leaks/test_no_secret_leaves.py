@@ -114,7 +114,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     new = ["--new-passphrase-file", str(folder / "pass")]
     house.run("init", "--kdf-memory", "8", *new, unlocked_by="")
     house.run("create-key", "--alias", "alias/app", "--description", "a key")
-    house.run("encrypt", "-k", "alias/app", "-c", "app=shop", str(folder / "plain"), "-o", str(folder / "out.kms"))
+    blob = ["--format", "blob"]
+    house.run(
+        "encrypt", "-k", "alias/app", "-c", "app=shop", *blob, str(folder / "plain"), "-o", str(folder / "out.kms")
+    )
     house.run("rotate-key-on-demand", "--key-id", "alias/app")
     house.run(
         "decrypt", "-c", "app=shop", str(folder / "out.kms"), "-o", str(folder / "back"), asked={str(folder / "back")}
@@ -124,6 +127,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.run("decrypt", "--debug", str(folder / "out.kms"), code=40)
     house.run("encrypt", "--key-id", "alias/app", "--plaintext", f"fileb://{folder / 'plain'}")
     house.run("encrypt", str(folder / "plain"), "-o", str(folder / "managed.kms"))
+    _use_files(house)
     data_key = house.run("generate-data-key", "--key-id", "alias/app", "--key-spec", "AES_256", asked={"stdout"})
     house.data_key = base64.b64decode(json.loads(data_key.stdout)["Plaintext"])
     house.run("generate-data-key-without-plaintext", "--key-id", "alias/app", "--key-spec", "AES_256")
@@ -142,6 +146,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.run("audit", "verify", unlocked_by="")
     house.run("status", unlocked_by="")
     return house
+
+
+def _use_files(house: House) -> None:
+    """Make messages and open them: to a file, to a pipe, in place, and in vain."""
+    plain, sealed, back = (str(house.folder / name) for name in ("plain", "message.kms", "back2"))
+    house.run("encrypt", "-k", "alias/app", "-c", "app=shop", "--armor", plain, "-o", sealed)
+    house.run("decrypt", "--debug", "-c", "app=other", sealed, code=40)
+    house.run("decrypt", sealed, "-o", back, asked={back})
+    house.run("decrypt", sealed, asked={"stdout"})
+    house.run("encrypt", "-k", "alias/app", "-k", "alias/aws/files", "--in-place", back)
+    house.run("decrypt", "--in-place", back, asked={back})
 
 
 def _entrust(house: House) -> None:
