@@ -62,14 +62,14 @@ def _failed(error: BaseException) -> errors.ExecFailedError:
 @app.command("exec", cls=_Exec)
 def exec_(
     ctx: Context,
-    command: Annotated[list[str], Argument(metavar="-- CMD [ARG]...", help="The program and its arguments.")],
+    command: Annotated[list[str], Argument(metavar="[--] CMD [ARG]...", help="The program and its arguments.")],
     env: Annotated[
         list[str] | None,
-        Option("--env", metavar="NAME=FILE", help="Variable NAME holds the decrypted FILE."),
+        Option("--env", metavar="NAME=FILE", help="Variable NAME holds the decrypted FILE; repeatable."),
     ] = None,
     file: Annotated[
         list[str] | None,
-        Option("--file", metavar="NAME=FILE", help="Variable NAME is the path of the decrypted FILE."),
+        Option("--file", metavar="NAME=FILE", help="Variable NAME is the path of the decrypted FILE; repeatable."),
     ] = None,
     context: Annotated[
         list[str] | None,
