@@ -1,7 +1,7 @@
-"""The streaming engine as a program of its own, for bulk.py: `_engine.py encrypt|decrypt IN OUT [FRAME [THREADS]]`.
+"""The streaming engine as a program of its own, for bulk.py: `_engine.py ACT IN OUT [FRAME [THREADS]]`.
 
-IN and OUT are files, or `-`. The data key is fixed, so no vault is needed; what a vault adds to a run is measured
-elsewhere.
+ACT is encrypt, decrypt or rewrap; IN and OUT are files, or `-`. The data key is fixed, so no vault is needed; what a
+vault adds to a run is measured elsewhere.
 """
 
 import fcntl
@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 
-from kmscli.envelope import decrypting, encrypting
+from kmscli.envelope import decrypting, encrypting, rewrapping
 from kmscli.formats.message import EncryptedDataKey
 
 DATA_KEY = bytes(range(32))
@@ -59,12 +59,15 @@ def main() -> None:
     frame_length = int(rest[0]) if rest else encrypting.FRAME_LENGTH
     threads = int(rest[1]) if len(rest) > 1 else encrypting.THREADS
     source, sink = opened(given, 0, os.O_RDONLY), opened(made, 1, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    draft = encrypting.prepare({}, rng=os.urandom, data_key=DATA_KEY)
     if act == "encrypt":
-        draft = encrypting.prepare({}, rng=os.urandom, data_key=DATA_KEY)
         encrypting.encrypt(source, sink, draft, data_keys=DATA_KEYS, frame_length=frame_length, threads=threads)
-    else:
-        header = decrypting.open_header(source)
+        return
+    header = decrypting.open_header(source)
+    if act == "decrypt":
         decrypting.decrypt(source, sink, header, DATA_KEY, threads=threads)
+    else:
+        rewrapping.rewrap(source, sink, header, DATA_KEY, draft, data_keys=DATA_KEYS, threads=threads)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Usage: `bulk.py [MIB [ROUNDS]]`.
 
 import os
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -116,6 +117,18 @@ def against_copy(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
     compare("cp / decrypt to a file in memory", rounds, copy, (engine("decrypt", sealed, out), None), wall=None)
 
 
+def against_two_commands(folder: Path, _plain: Path, sealed: Path, rounds: int) -> None:
+    out, between = folder / "out", folder / "between"
+    both = " && ".join(
+        shlex.join(argv) for argv in (engine("decrypt", sealed, between), engine("encrypt", between, out))
+    )
+    found = measured(rounds, {"two": (["sh", "-c", both], None), "one": (engine("rewrap", sealed, out), None)})
+    report("rewrap / decrypt, then encrypt, in memory: by the clock", found["one"][0] / found["two"][0], target=0.7)
+    report("rewrap / decrypt, then encrypt: by seconds of cores", found["one"][1] / found["two"][1], target=None)
+    out.unlink()
+    between.unlink()
+
+
 def memory(folder: Path, rounds: int, *sizes: int) -> None:
     """The memory of a run above that of one that does nothing, in MiB; a row a size."""
     empty = folder / "empty"
@@ -131,6 +144,7 @@ def memory(folder: Path, rounds: int, *sizes: int) -> None:
             "encrypt a pipe": (engine("encrypt", "-", "-"), str(plain)),
             "decrypt a file": (engine("decrypt", sealed, NULL), None),
             "decrypt a pipe": (engine("decrypt", "-", "-"), str(sealed)),
+            "rewrap a file": (engine("rewrap", sealed, NULL), None),
         }
         sealed_size = sealed.stat().st_size
         for name, act in acts.items():
@@ -148,6 +162,7 @@ PEERS: dict[str, Callable[[Path, Path, Path, int], None]] = {
     "gpg": against_gpg,
     "openssl": against_openssl,
     "cp": against_copy,
+    "sh": against_two_commands,
 }
 
 
