@@ -10,6 +10,7 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
+import aws_encryption_sdk as sdk  # type: ignore[import-untyped]
 import botocore.session  # type: ignore[import-untyped]
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -20,7 +21,6 @@ from kmscli.formats.message import EncryptedDataKey
 from kmscli.model.suites import SUITES
 from tests.helpers import Home
 
-sdk = pytest.importorskip("aws_encryption_sdk", reason="aws-encryption-sdk is not installed (extra `interop`)")
 AWSEncryptionSDKClientError = sdk.exceptions.AWSEncryptionSDKClientError
 
 CONTEXT = {"name": "value", "Z\u00fcrich": "\U0001f511"}
