@@ -165,15 +165,8 @@ def _outlined(document: Document, one: Who, action: str, view: _View) -> _Outlin
 @lru_cache(maxsize=_OUTLINES)
 def _outline(document: Document, principal: str, action: str) -> _Outline:
     """By the facts alone: worked out once for all keys that have the same policy text."""
-    known, absent = facts(principal, action), _absent(principal)
-    view = _View(known, lambda key: key not in known and key not in absent)
-    return _outlined(document, who(principal), action, view)
-
-
-def _absent(principal: str) -> frozenset[str]:
-    """The condition keys that no request of a principal has: of all principals, users alone have a user name."""
-    parsed = principals.parse_arn(principal)
-    return frozenset() if parsed is None or parsed.kind == "user" else frozenset({"aws:username"})
+    known = facts(principal, action)
+    return _outlined(document, who(principal), action, _View(known, lambda key: key not in known))
 
 
 def reach(principal: str, action: str, resource: str, policies: Policies, now: datetime) -> str:

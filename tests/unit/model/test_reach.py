@@ -165,12 +165,3 @@ def test_no_share_is_for_who_may_do_the_rest() -> None:
     assert not holds([statement(BOB)], grants=[grant(operations=("Verify",))])
     assert not holds([statement(BOB)], grants=[grant(operations=("Sign",), expires=NOW)])
     assert holds([statement(ALICE), deny("*", action="kms:S*")], key_usage="ENCRYPT_DECRYPT")
-
-
-def test_a_condition_on_the_name_of_a_user_never_means_a_role() -> None:
-    named = [statement("*", condition={"StringEquals": {"aws:username": "Bob"}})]
-    _, policies = asked(named)
-    assert (NEVER, NEVER) == tuple(reach(one, "kms:Decrypt", KEY, policies, NOW) for one in (ROLE, ALICE))
-    assert ALWAYS == reach(BOB, "kms:Decrypt", KEY, policies, NOW)
-    otherwise = [statement("*", condition={"StringNotEquals": {"aws:username": "Bob"}})]
-    assert ALWAYS == reach(ROLE, "kms:Decrypt", KEY, asked(otherwise)[1], NOW)

@@ -115,7 +115,7 @@ def test_a_keyfile_that_is_there_is_kept(home: Home) -> None:
 def test_a_request_is_granted_once(home: Home) -> None:
     content = asked(home, "bob")
     grant(home, content)
-    assert refused(lambda: grant(home, content)).exit_code == 2
+    assert refused(lambda: grant(home, content)).exit_code == 21
     principals.delete_principal(home.context, "bob")
     grant(home, content)  # whoever has the file could always ask again
 
