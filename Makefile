@@ -7,7 +7,7 @@ PYTEST_ARGS =
 VENV = .venv
 BIN = $(VENV)/bin
 INSTALLERS = 'pip>=26' 'hatchling>=1.27'
-BENCHES = bench/startup.py bench/ops.py bench/audit.py bench/usage.py bench/policy.py
+BENCHES = bench/startup.py bench/ops.py bench/audit.py bench/usage.py bench/policy.py bench/bulk.py bench/many.py
 
 .PHONY: help demo test test-long lint bench docs clean
 
