@@ -148,5 +148,5 @@ def test_a_hot_journal_that_is_put_back_is_a_rollback(prepared: Path, workplace:
     assert 53 == ended.code, ended
     shutil.rmtree(workplace / "state")
     ended = Command(("list-keys",), workplace).run()
-    # Where the later command wrote pages that the journal does not hold, the two states are mixed, which the tree shows.
+    # Where the later command wrote pages that the journal does not hold, two states are mixed, which the tree shows.
     assert ended.code in (50, 53), ended
