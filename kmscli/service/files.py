@@ -5,6 +5,7 @@ works on file after file, and has all outputs on the disk before the first gets 
 audit line, whole, or not at all; what goes wrong with one file is the outcome of that file.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -86,7 +87,7 @@ Request = tuple[str, Mapping[str, object]]
 """An operation's name and its members."""
 
 
-class Work:
+class Work(ABC):
     """What is done to one file, in steps; made by `sealing`, `opening` and `rewrapping`.
 
     A step asks for operations (`ask`), gets their answers (`take`), and so on until it asks for none; then the file is
@@ -97,21 +98,21 @@ class Work:
         self.job = job
         self.source = source
 
+    @abstractmethod
     def ask(self) -> list[Request]:
         """Operations that must succeed before the file can be written; none if it can be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, outcomes: Sequence[batch.Outcome]) -> None:
         """The outcomes of what was asked for, in order; an error among them may be raised."""
-        raise NotImplementedError
 
     def look(self) -> Look | None:
         """Mode and owner of a new output; None = those of an old file in its place, else 0600."""
         return None
 
+    @abstractmethod
     def write(self, sink: Output, progress: Progress | None) -> Result:
         """Write the output; it is published afterwards."""
-        raise NotImplementedError
 
 
 Make = Callable[[Job, Stream], Work]
