@@ -20,6 +20,7 @@ from kmscli.formats.joining import Join
 from kmscli.formats.slot import Slot
 from kmscli.formats.wire import label
 from kmscli.model import ids
+from kmscli.service.asking import proved
 from kmscli.service.shapes import Response
 from kmscli.service.vaults import check_label
 from kmscli.storage import files
@@ -30,7 +31,6 @@ from kmscli.vault.folder import Vault
 from kmscli.vault.records import Records
 from kmscli.vault.secrets import Secret
 from kmscli.vault.slots import Opened
-from kmscli.vault.snapshot import Snapshot
 
 _SIGN_BYTES = 32
 
@@ -74,13 +74,8 @@ def look(vault: Vault, name: str) -> Known:
         KmsError: EntityAlreadyExists, ValidationException for what is no name; the vault is damaged or went back.
     """
     ids.check_principal_name(name)
-    with vault.store.snapshot():
-        path = pin_file(Snapshot(vault.store, None).head.vault_id)
-    seen = pin.load(path)
-    with vault.store.snapshot():
-        snapshot = Snapshot(vault.store, None)
-        if seen:
-            pin.check_state(seen, path, snapshot)
+    with proved(vault) as snapshot:
+        seen = pin.load(pin_file(snapshot.head.vault_id))
         if (found := snapshot.principal(name)) is not None:
             raise errors.EntityExistsError(what=f"{found.kind.capitalize()} with name {name}")
         memory = max(snapshot.vault.kdf_memory_mib, vault.config.kdf_memory_mib)
