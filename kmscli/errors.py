@@ -511,6 +511,68 @@ class UnknownCiphertextKeyError(KmsError):
     advice = "a ciphertext opens only in the vault that holds its key; `kms status` shows which vault this is"
 
 
+class MissingAuthenticationTokenError(KmsError):
+    """A request that nobody signed."""
+
+    code = "MissingAuthenticationTokenException"
+    exit_code = 30
+    text = "Request is missing Authentication Token"
+    advice = "sign it with an access key (Signature Version 4), as every AWS SDK does"
+
+
+class IncompleteSignatureError(KmsError):
+    """A signature of a request that lacks a part, or whose form is wrong."""
+
+    code = "IncompleteSignatureException"
+    exit_code = 30
+    text = "{problem}"
+
+
+class UnrecognizedClientError(KmsError):
+    """No such access key; or a session token, and none is given out here."""
+
+    code = "UnrecognizedClientException"
+    exit_code = 30
+    text = "The security token included in the request is invalid."
+
+
+class RequestSignatureError(KmsError):
+    """A signature that is not that of the request."""
+
+    code = "InvalidSignatureException"
+    exit_code = 30
+    text = (
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+        "Key and signing method. Consult the service documentation for details."
+    )
+
+
+class SignatureScopeError(RequestSignatureError):
+    """A signature for another day, Region or service, or one of two."""
+
+    text = "{problem}"
+
+
+class UnsignedHeaderError(RequestSignatureError):
+    """A header that must be signed and is not."""
+
+    text = "{header} must be a 'SignedHeader' in the AWS Authorization."
+
+
+class SignatureExpiredError(RequestSignatureError):
+    """A signature that is too old."""
+
+    text = "Signature expired: {signed} is now earlier than {limit}{margin}"
+    advice = "set the clock of the client, or sign the request again"
+
+
+class SignatureNotYetCurrentError(RequestSignatureError):
+    """A signature of the future."""
+
+    text = "Signature not yet current: {signed} is still later than {limit}{margin}"
+    advice = "set the clock of the client"
+
+
 class LimitExceededError(KmsError):
     """A quota is reached."""
 

@@ -116,6 +116,10 @@ PUBLISHED = {
     "ExpiredImportTokenException": 24,
     "IncorrectKeyMaterialException": 24,
     "AccessDeniedException": 30,
+    "MissingAuthenticationTokenException": 30,
+    "IncompleteSignatureException": 30,
+    "InvalidSignatureException": 30,
+    "UnrecognizedClientException": 30,
     "LimitExceededException": 31,
     "InvalidCiphertextException": 40,
     "KMSInvalidSignatureException": 41,
@@ -176,7 +180,14 @@ def test_no_reason_stands_for_an_error_that_aws_does_not_have() -> None:
 
 
 def test_names_in_the_form_of_aws_are_names_of_aws() -> None:
-    outside_the_model = {"ValidationException", "AccessDeniedException"}
+    outside_the_model = {
+        "ValidationException",
+        "AccessDeniedException",
+        "MissingAuthenticationTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "UnrecognizedClientException",
+    }
     claimed = {found.code for found in CLASSES if found.code.endswith("Exception")}
     assert claimed - aws_errors() == outside_the_model
 
