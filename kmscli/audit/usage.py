@@ -1,4 +1,4 @@
-"""When a key was last used: found in the log without reading all of it.
+"""When a key or an access key was last used: found in the log without reading all of it.
 
 Implements docs/spec/audit.md, "Usage summaries". The newest segment is read backwards; of each older one a summary
 says where to look, and where there is none that is believed, the segment is read once and one is made. Every answer is
@@ -6,7 +6,7 @@ a line of the log. From the newest line, whose signature is checked, digest by d
 trust but the word of a root, or one's own, that a segment was read in this way before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -45,22 +45,25 @@ USES = frozenset(
 """The operations that use a key, where they succeed (AWS KMS API reference, GetKeyLastUsage)."""
 
 _HEADER_USUAL = 1 << 16
+_NAMES_FEW = 4
 _Part = Callable[[int, int], bytes]
 """Gives the bytes of a summary from a first one on, as many as there are up to a number."""
 
 
 class Use(NamedTuple):
-    """A use of a key, as its line tells of it.
+    """A use, as its line tells of it.
 
     Attributes:
         operation: AWS's name.
         time: UTC, whole seconds.
+        region: The Region that was asked.
     """
 
     operation: str
     time: datetime
     event_id: str
     request_id: str
+    region: str = ""
 
 
 class Reader(NamedTuple):
@@ -71,6 +74,7 @@ class Reader(NamedTuple):
         principal: His name; `sign` gives his Ed25519 signature.
         trusted: Public keys of those whose summaries are believed, by name: the roots and himself.
         check: Checks the signature of a line.
+        roots: Names of the roots, who alone tell of uses of access keys.
     """
 
     vault_id: str
@@ -78,10 +82,22 @@ class Reader(NamedTuple):
     sign: Callable[[bytes], bytes]
     trusted: Mapping[str, bytes]
     check: CheckSignature
+    roots: frozenset[str] = frozenset()
 
 
 class _Resource(msgspec.Struct, frozen=True):
     ARN: str | None = None
+
+
+class _Who(msgspec.Struct, frozen=True):
+    accessKeyId: str | None = None  # noqa: N815 - CloudTrail's names, here and below
+
+
+class _Signature(msgspec.Struct, frozen=True):
+    signer: str = ""
+
+
+_NOBODY, _UNSIGNED = _Who(), _Signature()
 
 
 class _Chain(msgspec.Struct, frozen=True):
@@ -96,11 +112,14 @@ class _Link(msgspec.Struct, frozen=True):
 class _Seen(_Link, frozen=True):
     """What is read of a line here; its bytes are proved by the line after it."""
 
-    eventName: str = ""  # noqa: N815 - CloudTrail's names, here and below
+    eventName: str = ""  # noqa: N815
     eventID: str = ""  # noqa: N815
     requestID: str = ""  # noqa: N815
     errorCode: str | None = None  # noqa: N815
+    awsRegion: str = ""  # noqa: N815
+    userIdentity: _Who = _NOBODY  # noqa: N815
     resources: tuple[_Resource, ...] = ()
+    signature: _Signature = _UNSIGNED
 
 
 class _Edge(NamedTuple):
@@ -130,6 +149,15 @@ def _chain(line: bytes) -> _Chain:
         raise errors.AuditTamperedError(what="a line is not an audit line") from error
 
 
+def _used(seen: _Seen, roots: Collection[str]) -> list[str]:
+    """Ids of the keys and of the access key that a line tells a use of."""
+    # Whatever the request came to, it was signed; only the endpoint, which is a root, saw that it was.
+    signed_with = seen.userIdentity.accessKeyId
+    if signed_with is None or seen.signature.signer not in roots or not ids.is_access_key_id(signed_with):
+        return _keys_used(seen)
+    return [*_keys_used(seen), signed_with]
+
+
 def _keys_used(seen: _Seen) -> list[str]:
     """Ids of the keys that a line tells a use of: a refusal, a failure and a dry run are none."""
     if seen.eventName not in USES or seen.errorCode is not None:
@@ -153,40 +181,68 @@ def last_use(folder: Path, key_id: str, reader: Reader, *, not_before: datetime)
         AuditTamperedError: What was read of the log is not what was signed.
         AuditUnavailableError: It cannot be read.
     """
-    if not ids.is_key_id(key_id):
-        return None
-    return _Search(folder, key_id, reader).run(not_before.replace(microsecond=0))
+    return last_uses(folder, {key_id: not_before}, reader).get(key_id)
+
+
+def last_uses(folder: Path, wanted: Mapping[str, datetime], reader: Reader) -> dict[str, Use]:
+    """The last use of each of some keys and access keys, found in one walk; without those that have none.
+
+    Args:
+        folder: Of the log.
+        wanted: Their ids, and when each was made.
+        reader: Who asks.
+
+    Raises:
+        AuditTamperedError: What was read of the log is not what was signed.
+        AuditUnavailableError: It cannot be read.
+    """
+    named = {name: made for name, made in wanted.items() if ids.is_key_id(name) or ids.is_access_key_id(name)}
+    return _Search(folder, named, reader).run() if named else {}
 
 
 class _Search:
-    """One key looked for in one log."""
+    """Some keys and access keys looked for in one log."""
 
-    def __init__(self, folder: Path, key_id: str, reader: Reader) -> None:
+    def __init__(self, folder: Path, wanted: Mapping[str, datetime], reader: Reader) -> None:
         self._folder = folder
-        self._key_id = key_id
         self._reader = reader
+        # Whole seconds, as lines have.
+        self._wanted = {name: made.replace(microsecond=0) for name, made in wanted.items()}
+        self._found: dict[str, Use] = {}
 
-    def run(self, begin: datetime) -> Use | None:
-        """Look from the newest segment back to the first that began before `begin` (whole seconds, as lines have)."""
+    def run(self) -> dict[str, Use]:
+        """Look from the newest segment back to the first that began before all that is still looked for was made."""
         numbers = segments.segment_numbers(self._folder)
         if not numbers:
-            return None
+            return {}
         number, known = numbers[-1], frozenset(numbers)
-        found = self._in_newest(number)
-        while isinstance(found, _Edge) and found.began >= begin and number > 1:
+        edge = self._in_newest(number)
+        while edge is not None and self._is_sought_before(edge.began) and number > 1:
             number -= 1
             if number not in known:
                 raise errors.AuditTamperedError(what=f"{segments.segment_path(self._folder, number).name} is missing")
-            found = self._in_complete(number, found.prev)
-        if isinstance(found, Use):
-            return found
-        if number == 1 and found.prev != auditline.FIRST_PREV:
+            edge = self._in_complete(number, edge.prev)
+        if edge is not None and number == 1 and edge.prev != auditline.FIRST_PREV:
             raise fault(Place(1, 1, 1), "it is not the first one")
-        return None
+        return self._found
 
-    def _in_newest(self, number: int) -> Use | _Edge:
+    def _is_sought_before(self, began: datetime) -> bool:
+        self._wanted = {name: made for name, made in self._wanted.items() if made <= began}
+        return bool(self._wanted)
+
+    def _take(self, line: bytes, names: Collection[str]) -> None:
+        """Note a line as the last use of what it tells of."""
+        # Its signature is left alone: the line hangs by digests from the last one, and its signer may have renewed his
+        # key since, or be gone.
+        parsed, seen = auditline.decode(line), _look(line)
+        use = Use(parsed.eventName, parsed.eventTime, seen.eventID, seen.requestID, seen.awsRegion)
+        for name in names:
+            self._found[name] = use
+            del self._wanted[name]
+
+    def _in_newest(self, number: int) -> _Edge | None:
+        """Look into the newest segment; None if nothing more is looked for."""
         path = segments.segment_path(self._folder, number)
-        key = self._key_id.encode()
         line, following = b"", None
         for line in segments.read_backwards(path, line_max=limits.AUDIT_LINE_MAX):
             if following is None:
@@ -194,15 +250,21 @@ class _Search:
                 self._reader.check(auditline.decode(line), line)
             elif auditline.digest(line) != following:
                 raise errors.AuditTamperedError(what=f"{path.name}: a line does not follow the line before it")
-            if key in line and self._key_id in _keys_used(_look(line)):
-                return self._proved(line)
+            if self._may_tell(line) and (names := self._wanted.keys() & _used(_look(line), self._reader.roots)):
+                self._take(line, names)
+                if not self._wanted:
+                    return None
             following = _chain(line).prev
         if following is None:
             raise errors.AuditTamperedError(what=f"segment {number} has no whole line")
         return _edge(number, line)
 
-    def _in_complete(self, number: int, last: str) -> Use | _Edge:
-        """Look into a segment that can change no more.
+    def _may_tell(self, line: bytes) -> bool:
+        # One name is found in less time than a line is parsed; many are not.
+        return len(self._wanted) > _NAMES_FEW or any(name.encode() in line for name in self._wanted)
+
+    def _in_complete(self, number: int, last: str) -> _Edge | None:
+        """Look into a segment that can change no more; None if nothing more is looked for.
 
         Args:
             number: Of the segment.
@@ -216,8 +278,8 @@ class _Search:
         segments.keep_summary(self._folder, number, made)
         return self._told(number, last, lambda start, length: made[start : start + length])
 
-    def _told(self, number: int, last: str, part: _Part) -> Use | _Edge:
-        """What a summary tells, proved by the line to which it points.
+    def _told(self, number: int, last: str, part: _Part) -> _Edge | None:
+        """Take what a summary tells, proved by the lines to which it points.
 
         Raises:
             VaultTamperedError: It is not to be believed, or does not fit.
@@ -229,11 +291,16 @@ class _Search:
         pages = len(header) + 1
         if part(pages + usage.length(summary), 1):
             raise errors.VaultTamperedError(what="a summary is longer than it says")
-        if extent := usage.page_of(summary, self._key_id):
-            page = part(pages + extent.start, extent.length)
-            if spot := usage.find(summary, extent.number, page, self._key_id):
-                return self._at(number, spot)
-        return _Edge(summary.began, summary.prev)
+        told = {}
+        for name in self._wanted:
+            if extent := usage.page_of(summary, name):
+                page = part(pages + extent.start, extent.length)
+                if spot := usage.find(summary, extent.number, page, name):
+                    told[name] = self._at(number, spot, name)
+        # Not before all of it was found to be right: a summary that is not is as good as none.
+        for name, line in told.items():
+            self._take(line, [name])
+        return _Edge(summary.began, summary.prev) if self._wanted else None
 
     def _check_summary(self, number: int, last: str, summary: Summary) -> None:
         size = segments.size_of(segments.segment_path(self._folder, number))
@@ -243,18 +310,12 @@ class _Search:
         signer = self._reader.trusted.get(summary.signer, b"")
         identity.verify(signer, usage.signed_bytes(summary), summary.signature)
 
-    def _at(self, number: int, spot: Spot) -> Use:
+    def _at(self, number: int, spot: Spot, name: str) -> bytes:
         line = segments.read_part(self._folder, number, spot.offset, spot.length)
-        if sha256(line).digest() != spot.digest or self._key_id not in _keys_used(_look(line)):
+        if sha256(line).digest() != spot.digest or name not in _used(_look(line), self._reader.roots):
             raise errors.AuditTamperedError(what=f"segment {number} is not the one that was summarised")
-        return self._proved(line)
-
-    def _proved(self, line: bytes) -> Use:
-        # Its signature is left alone: the line hangs by digests from the last one, and its signer may have renewed his
-        # key since, or be gone.
-        parsed = auditline.decode(line)
-        seen = _look(line)
-        return Use(parsed.eventName, parsed.eventTime, seen.eventID, seen.requestID)
+        auditline.decode(line)
+        return line
 
     def _make(self, number: int, last: str) -> bytes:
         """Read a segment once, each line held against the one after it; the summary, signed.
@@ -263,7 +324,7 @@ class _Search:
             AuditTamperedError: It is not the segment whose last line has the digest `last`.
         """
         path = segments.segment_path(self._folder, number)
-        walk = _Walk(number)
+        walk = _Walk(number, self._reader.roots)
         for data in segments.read_lines(path, line_max=limits.AUDIT_LINE_MAX):
             walk.take(data)
         if walk.edge is None or walk.digest != last:
@@ -286,13 +347,14 @@ class _Walk:
     """A segment, read line by line from its beginning.
 
     Attributes:
-        uses: The last use of each key so far.
+        uses: The last use of each key and access key so far.
         size: Bytes of the lines so far.
         digest: SHA-256 of the line taken last, 64 hex digits.
         edge: Where the segment begins; None before the first line.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, roots: Collection[str]) -> None:
+        self._roots = roots
         self.uses: dict[str, Spot] = {}
         self.size = 0
         self.digest = ""
@@ -327,8 +389,8 @@ class _Walk:
         elif seen.chain.prev != self.digest:
             raise fault(self.at, "it does not follow the line before it")
         digest = sha256(line)
-        for key_id in _keys_used(seen):
-            self.uses[key_id] = Spot(self.size, len(line), digest.digest())
+        for name in _used(seen, self._roots):
+            self.uses[name] = Spot(self.size, len(line), digest.digest())
         self.digest = digest.hexdigest()
         self.size += len(data)
 

@@ -82,6 +82,7 @@ class PrincipalRecord(Record, frozen=True, kw_only=True):
         root: Whether he may change records; then he is in the set of roots too.
         state: Who is disabled can do nothing, and holds no share.
         tags: (key, value) pairs in the order of their keys.
+        access_keys: Ids of its access keys, in order: kept here so that its group proves them complete.
     """
 
     name: str
@@ -92,6 +93,34 @@ class PrincipalRecord(Record, frozen=True, kw_only=True):
     sign: bytes
     seal: bytes
     tags: tuple[tuple[str, str], ...] = ()
+    access_keys: tuple[str, ...] = ()
+
+
+AccessKeyStatus = Literal["Active", "Inactive"]
+
+
+class AccessKeyRecord(Record, frozen=True, kw_only=True):
+    """What lets a program sign requests as a principal.
+
+    Attributes:
+        kek: Number of the key-encryption key of all access keys, under which the secret is sealed.
+        sealed: The sealed secret.
+    """
+
+    access_key_id: str
+    principal: str
+    status: AccessKeyStatus
+    created: datetime
+    kek: int
+    sealed: bytes
+
+
+class AccessKeyShareRecord(Record, frozen=True, kw_only=True):
+    """The KEK of all access keys, sealed to one root."""
+
+    principal: str
+    kek: int
+    sealed: bytes
 
 
 class RosterRecord(Record, frozen=True, kw_only=True):
@@ -237,6 +266,8 @@ class ShareRecord(Record, frozen=True, kw_only=True):
 
 
 KINDS: dict[str, type[Record]] = {
+    "access-key": AccessKeyRecord,
+    "access-key-share": AccessKeyShareRecord,
     "alias": AliasRecord,
     "grant": GrantRecord,
     "identity-policy": IdentityPolicyRecord,
@@ -285,6 +316,11 @@ def group_of(kind: str, record_id: str) -> str:
         return "grants/" + record_id.partition("/")[0]
     if kind in ("principal", "identity-policy"):
         return "principal/" + record_id.partition("/")[0]
+    if kind == "access-key":
+        # A group of its own: a request names the access key, and whose it is has still to be found.
+        return f"access-key/{record_id}"
+    if kind == "access-key-share":
+        return "access-keys"
     return record_id if kind == "alias" else "vault"
 
 

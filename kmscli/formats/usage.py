@@ -1,8 +1,9 @@
-"""The usage summary of a complete segment: which line of it used each key last.
+"""The usage summary of a complete segment: which line of it used each key and each access key last.
 
 Implements docs/spec/audit.md, "Usage summaries". A signed header names what it was made from and the digest of each
-page; a page lists keys in order. So the header and one page are all that is read for one key. Bytes to members and
-back; whose signature is believed, and whether a summary fits its segment, is decided above.
+page; a page lists keys and access keys in the order of their ids. So the header and one page are all that is read for
+one of them. Bytes to members and back; whose signature is believed, and whether a summary fits its segment, is decided
+above.
 """
 
 import struct
@@ -50,7 +51,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         segment: Number of the segment; `size` are its bytes.
         began: eventTime of its first line.
         prev: `chain.prev` of its first line; `last` is the SHA-256 of its last line. 64 hex digits each.
-        keys: How many keys were used in it.
+        keys: How many keys and access keys were used in it.
         signer: Who read the segment, its chain included, and signs this.
     """
 
@@ -79,7 +80,7 @@ def encode(summary: Summary, uses: Mapping[str, Spot], sign: Callable[[bytes], b
 
     Args:
         summary: The header; keys, pages and signature are set here.
-        uses: The last use of each key, by key id.
+        uses: The last use of each key and access key, by id.
         sign: Gives the Ed25519 signature of `summary.signer`.
     """
     rows = [(key_id, _ENTRY.pack(key_id.encode(), *spot)) for key_id, spot in sorted(uses.items())]
@@ -93,7 +94,8 @@ def encode(summary: Summary, uses: Mapping[str, Spot], sign: Callable[[bytes], b
 
 def signed_bytes(summary: Summary) -> bytes:
     """What the signature covers."""
-    return label("usage", record.encode(msgspec.structs.replace(summary, signature=b"")))
+    # Under "usage" alone signed who did not look for access keys.
+    return label("usage-2", record.encode(msgspec.structs.replace(summary, signature=b"")))
 
 
 def decode(header: bytes) -> Summary:
@@ -132,8 +134,9 @@ def find(summary: Summary, number: int, page: bytes, key_id: str) -> Spot | None
     if _digest(page) != summary.pages[number].digest or len(page) % _ENTRY.size:
         raise _unfit("a page is not the signed one")
     rows = list(_ENTRY.iter_unpack(page))
-    names = [row[0].decode("ascii", "replace") for row in rows]
-    if not all(map(ids.is_key_id, names)) or any(first >= second for first, second in pairwise(names)):
+    names = [row[0].rstrip(b"\0").decode("ascii", "replace") for row in rows]
+    are_ids = all(ids.is_key_id(name) or ids.is_access_key_id(name) for name in names)
+    if not are_ids or any(first >= second for first, second in pairwise(names)):
         raise _unfit("a page does not list keys in order")
     if names[:1] != [summary.pages[number].first]:
         raise _unfit("a page does not begin as it should")

@@ -24,6 +24,7 @@ ALIAS_PATTERN = r"alias/[a-zA-Z0-9/_-]+"
 _KEY_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}"
 _KMS_ARN = r"arn:aws:kms:([^:/]+):([0-9]{12}):(key/(.+)|alias/.+)"
 _PRINCIPAL_NAME = r"[A-Za-z0-9+=,.@_-]+"
+_ACCESS_KEY_ID = r"AKIA[A-Z2-7]{16}"
 _REGION = r"[a-z0-9]+(-[a-z0-9]+)*"
 _ACCOUNT = r"[0-9]{12}"
 
@@ -64,6 +65,11 @@ def is_multi_region(key_id: str) -> bool:
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of a key id."""
     return re.fullmatch(_KEY_ID, text) is not None
+
+
+def is_access_key_id(text: str) -> bool:
+    """Whether `text` has the form of an access key id."""
+    return re.fullmatch(_ACCESS_KEY_ID, text) is not None
 
 
 def key_arn(place: Place, key_id: str) -> str:

@@ -81,6 +81,8 @@ IDENTITY_POLICY_NAME_MAX = 128
 IDENTITY_POLICIES_MAX = {"user": 2048, "role": 10_240}
 """Characters of all inline policies of a principal together, white space not counted (IAM quotas)."""
 IDENTITY_TAGS_MAX = 50
+ACCESS_KEYS_MAX = 2
+"""Access keys of one principal (IAM quota)."""
 SLOTS_PER_PRINCIPAL = 16
 SLOT_LABEL_MAX = 64
 CUSTODIANS_MIN = 2

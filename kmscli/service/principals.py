@@ -17,7 +17,7 @@ from kmscli.formats import joining, keyfile
 from kmscli.formats.record import PrincipalRecord
 from kmscli.formats.slot import Slot
 from kmscli.model import ids, limits
-from kmscli.service import joins, newslots, sharing, tags, validate
+from kmscli.service import accessshares, joins, newslots, sharing, tags, validate
 from kmscli.service.context import Call, Change, Context
 from kmscli.service.dispatch import Recorded
 from kmscli.service.shapes import Request, Response, Tag, TagKey
@@ -196,7 +196,12 @@ def changed(context: Context, operation: str, parameters: Mapping[str, Any], act
         return recorded.change(act)
 
 
-def _looked_up(context: Context, operation: str, parameters: Mapping[str, Any], act: Callable[[Call], R]) -> R:
+def looked_up(context: Context, operation: str, parameters: Mapping[str, Any], act: Callable[[Call], R]) -> R:
+    """What `act` finds, which anybody may know; the line tells of it.
+
+    Raises:
+        KmsError: As `act`.
+    """
     with Recorded(context, operation, read_only=True) as recorded:
         recorded.parameters = lambda: parameters
         return recorded.use(act)
@@ -298,7 +303,7 @@ def list_principals(context: Context) -> PrincipalList:
             roles=[each for each in found if isinstance(each, Role)],
         )
 
-    return _looked_up(context, "ListPrincipals", {}, act)
+    return looked_up(context, "ListPrincipals", {}, act)
 
 
 def show_principal(context: Context, name: str) -> PrincipalResponse:
@@ -315,7 +320,7 @@ def show_principal(context: Context, name: str) -> PrincipalResponse:
         return msgspec.structs.replace(shown, policy_names=sorted(member.policies), slots=sorted(labels))
 
     operation, parameters = named(context, name, "Get{}")
-    return _looked_up(context, operation, parameters, act)
+    return looked_up(context, operation, parameters, act)
 
 
 # -- changing ----------------------------------------------------------------------------------------------------------
@@ -337,7 +342,7 @@ def set_state(context: Context, name: str, state: Literal["enabled", "disabled"]
 
 
 def delete_principal(context: Context, name: str) -> PrincipalResponse:
-    """Delete a principal with its policies, its slots and its shares.
+    """Delete a principal with its policies, its access keys, its slots and its shares.
 
     Returns:
         The principal as it was.
@@ -350,6 +355,7 @@ def delete_principal(context: Context, name: str) -> PrincipalResponse:
         member = _no_root(change, name)
         # The sealed seeds leave the file, not only the tree.
         change.draft.destroys = True
+        accessshares.forget(change, member.record.access_keys)
         for kind, record_id in list(change.draft.group(f"principal/{name}")):
             change.draft.delete(kind, record_id)
         for slot in _slots(context):

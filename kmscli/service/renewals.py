@@ -15,7 +15,7 @@ from kmscli.formats import slot as formats
 from kmscli.formats.joining import Renewal
 from kmscli.formats.record import PrincipalRecord, RootKey, RootSet
 from kmscli.formats.slot import Slot
-from kmscli.service import joins, principals, sharing
+from kmscli.service import accessshares, joins, principals, sharing
 from kmscli.service.context import Change, Context
 from kmscli.service.joins import Requested, RequestResponse
 from kmscli.service.principals import PrincipalResponse, changed, find
@@ -156,6 +156,7 @@ def rotate_own(context: Context) -> PrincipalResponse:
             change.draft.put_slot(slot)
         _put_root(change, name, old, new)
         sealed = sharing.seal_old(change, name, old, new.seal_public)
+        accessshares.follow_roots(change, old, anew=name)
         session.become(new)
         pending = sharing.follow_principal(change, name, anew=True, old=sealed)
         return principals.answer(find(change.records, name), pending=pending)
@@ -170,8 +171,9 @@ def _put_root(change: Change, name: str, old: Identity, new: Identity) -> None:
     member = find(records, name)
     keys = RootKey(principal=name, sign=new.sign_public, seal=new.seal_public)
     secret = shares.open_vault_secret(records.vault_secret(name), old, vault_id=vault_id)
-    sets = [record.decode(row.body, RootSet) for (kind, _), row in draft.group("vault").items() if kind == "roots"]
-    following = _next_set(max(sets, key=lambda each: each.number), keys, signer=name, who=old)
+    if records.root_set is None:
+        raise errors.InternalError(what="a vault without roots")
+    following = _next_set(records.root_set, keys, signer=name, who=old)
     draft.put("principal", name, msgspec.structs.replace(member.record, sign=keys.sign, seal=keys.seal))
     draft.put("roots", str(following.number), following)
     draft.put("vault-secret", name, shares.seal_vault_secret(secret, keys, vault_id=vault_id))

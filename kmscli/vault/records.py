@@ -13,6 +13,8 @@ import msgspec
 from kmscli import errors
 from kmscli.formats import record, tree
 from kmscli.formats.record import (
+    AccessKeyRecord,
+    AccessKeyShareRecord,
     AliasRecord,
     GrantRecord,
     IdentityPolicyRecord,
@@ -91,7 +93,7 @@ class Records:
         self._buckets: dict[int, dict[str, bytes]] = {}
         self._groups: dict[str, dict[tuple[str, str], Row]] = {}
         self.decided: dict[tuple[str, str, str], Decision] = {}
-        self._decoded: dict[str, KeyGroup | AliasRecord | Member | dict[str, GrantRecord] | None] = {}
+        self._decoded: dict[str, KeyGroup | AliasRecord | Member | AccessKeyRecord | dict[str, GrantRecord] | None] = {}
 
     @property
     def _store(self) -> "Store":
@@ -230,9 +232,14 @@ class Records:
         found = self.group("vault").get(("roster", ""))
         if found is not None:
             return record.decode(found.body, RosterRecord).principals
-        sets = [record.decode(row.body, RootSet) for row in self.group("vault").values() if row.kind == "roots"]
-        last = max(sets, key=lambda each: each.number, default=None)
+        last = self.root_set
         return () if last is None else tuple(sorted(root.principal for root in last.roots))
+
+    @property
+    def root_set(self) -> RootSet | None:
+        """The last set of roots, None before the first; whoever proved the state checked the chain up to it."""
+        sets = [record.decode(row.body, RootSet) for row in self.group("vault").values() if row.kind == "roots"]
+        return max(sets, key=lambda each: each.number, default=None)
 
     @property
     def walks(self) -> tuple[str, ...]:
@@ -261,6 +268,21 @@ class Records:
         return Member(
             principal_arn(self.place, found.kind, name), found, {each.name: each.document for each in policies}
         )
+
+    def access_key(self, access_key_id: str) -> AccessKeyRecord | None:
+        """An access key, or None; `access_key_id` has the form of one."""
+        name = f"access-key/{access_key_id}"
+        if name not in self._decoded:
+            found = self.group(name)
+            self._decoded[name] = self.one(name, "access-key", access_key_id, AccessKeyRecord) if found else None
+        known = self._decoded[name]
+        return known if isinstance(known, AccessKeyRecord) else None
+
+    @property
+    def access_key_shares(self) -> dict[str, AccessKeyShareRecord]:
+        """The shares of the KEK of all access keys, by root; none before the first access key."""
+        found = [record.decode(row.body, AccessKeyShareRecord) for row in self.group("access-keys").values()]
+        return {share.principal: share for share in found}
 
     def vault_secret(self, principal: str) -> VaultSecretRecord:
         """The vault's secret as sealed to one root."""

@@ -1,9 +1,10 @@
-"""When a key of a vault was last used, as its audit log tells.
+"""When a key or an access key of a vault was last used, as its audit log tells.
 
 Implements docs/spec/audit.md, "Usage summaries". Neither the vault's lock nor a read transaction is held while the log
 is read. The end of the log is held against head and pin when the line of who asks is appended, before he is answered.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from kmscli.audit import usage
@@ -29,6 +30,19 @@ def last_use(session: Session, key_id: str, *, not_before: datetime) -> Use | No
         AuditUnavailableError: It cannot be read.
         KmsError: As `Session.read`.
     """
+    return last_uses(session, {key_id: not_before}).get(key_id)
+
+
+def last_uses(session: Session, wanted: Mapping[str, datetime]) -> dict[str, Use]:
+    """The last use of each of some keys and access keys, found in one walk; without those that have none.
+
+    Args:
+        session: Who asks; as for `last_use`.
+        wanted: Their ids, and when each was made.
+
+    Raises:
+        KmsError: As `last_use`.
+    """
 
     def check(line: Line, data: bytes) -> None:
         with session.read() as snapshot:
@@ -36,6 +50,7 @@ def last_use(session: Session, key_id: str, *, not_before: datetime) -> Use | No
 
     with session.read() as snapshot:
         vault_id = snapshot.head.vault_id
-    trusted = {key.principal: key.sign for key in session.roots} | {session.principal: session.identity.sign_public}
-    reader = Reader(vault_id, session.principal, session.identity.sign, trusted, check)
-    return usage.last_use(session.vault.paths.audit, key_id, reader, not_before=not_before)
+    roots = {key.principal: key.sign for key in session.roots}
+    trusted = roots | {session.principal: session.identity.sign_public}
+    reader = Reader(vault_id, session.principal, session.identity.sign, trusted, check, frozenset(roots))
+    return usage.last_uses(session.vault.paths.audit, wanted, reader)

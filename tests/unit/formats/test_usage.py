@@ -82,7 +82,7 @@ def test_the_signature_covers_the_header_without_it() -> None:
     data = usage.encode(BARE, uses(3), lambda message: signed.append(message) or b"s" * 64)  # type: ignore[func-returns-value]
     summary, _ = parts(data)
     unsigned = record.encode(msgspec.structs.replace(summary, signature=b""))
-    assert [b"kms/v1/usage\0" + len(unsigned).to_bytes(4, "big") + unsigned] == signed
+    assert [b"kms/v1/usage-2\0" + len(unsigned).to_bytes(4, "big") + unsigned] == signed
     assert signed == [usage.signed_bytes(summary)]
     assert b"s" * 64 == summary.signature
 

@@ -24,7 +24,8 @@ def small(home: Home) -> Home:
 
 
 def use_of(line: dict[str, Any]) -> Use:
-    return Use(line["eventName"], datetime.fromisoformat(line["eventTime"]), line["eventID"], line["requestID"])
+    time = datetime.fromisoformat(line["eventTime"])
+    return Use(line["eventName"], time, line["eventID"], line["requestID"], line["awsRegion"])
 
 
 def found(home: Home, key_id: str) -> Use | None:
