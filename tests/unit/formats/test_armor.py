@@ -2,6 +2,8 @@
 
 import base64
 import io
+import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -156,3 +158,98 @@ def test_bytes_may_be_looked_at_before_they_are_read() -> None:
     assert reader.peek(10) == bytes(range(10))
     buffer = memoryview(bytearray(5))
     assert (reader.readinto(buffer), bytes(buffer)) == (5, bytes(range(5)))
+
+
+SPACE = rb"[ \t\n\r\x0b\x0c]*"
+WHOLE = re.compile(
+    SPACE + BEGIN + rb"[ \t\r\x0b\x0c]*\n((?:[A-Za-z0-9+/]{64}\r?\n)*(?:[A-Za-z0-9+/=]{1,64}\r?\n)?)" + END + SPACE
+)
+
+
+def meant(text: bytes) -> bytes | None:
+    """What the specification says that a whole text stands for; None for no such text."""
+    found = WHOLE.fullmatch(text)
+    if found is None:
+        return None
+    letters = re.sub(rb"\r?\n", b"", found[1])
+    if b"=" in letters.rstrip(b"=") or len(letters) % 4:
+        return None
+    data = base64.b64decode(letters)
+    return data if base64.b64encode(data) == letters else None
+
+
+LONG = written(bytes(range(256)) * 400)
+"""More than is read or written at once."""
+
+fragments = st.one_of(
+    st.sampled_from(
+        [b"", b"\n", b"\r", b"\r\n", b" ", b"=", b"==", b"-", b"\\u0041", b"\\n", b'"', b"A", b"AAAA", b"\0"]
+    ),
+    st.sampled_from([BEGIN, END, BODY[0] + b"\n", BODY[0] + b"\r\n", b" " * 150, b"\xc3\xa4", b"/+//"]),
+    st.binary(max_size=5),
+)
+
+
+def changed(text: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    for at, gone, new in changes:
+        place = at % (len(text) + 1)
+        text = text[:place] + new + text[place + gone :]
+    return text
+
+
+changes = st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 70), fragments), max_size=3)
+TEXTS = {
+    "short": TEXT,
+    "short, CR LF": TEXT.replace(b"\n", b"\r\n"),
+    "long": LONG,
+    "long, CR LF": LONG.replace(b"\n", b"\r\n"),
+    "of nothing": written(b""),
+    "of full lines": written(bytes(96)),
+}
+
+
+@given(st.sampled_from(sorted(TEXTS)), changes, st.integers(min_value=1, max_value=5000))
+def test_what_is_taken_is_what_the_specification_says_however_it_is_read(
+    name: str, changes: list[tuple[int, int, bytes]], piece: int
+) -> None:
+    text = changed(TEXTS[name], changes)
+    expected = meant(text)
+    for source in (io.BytesIO(text), Slow(text, max(piece, len(text) // 100))):
+        try:
+            found: bytes | None = read(b"", source=source)
+        except errors.MalformedMessageError:
+            found = None
+        assert expected == found
+
+
+@pytest.mark.parametrize("piece", [1, 47, 48, 49, 48 * 1024, 48 * 1024 + 1, 200_000])
+def test_a_long_text_is_the_same_in_whatever_pieces_it_is_written(piece: int) -> None:
+    data = bytes(range(256)) * 400 if piece == 1 else bytes(range(256)) * 2000
+    letters = base64.b64encode(data)
+    lines = [letters[at : at + 64] for at in range(0, len(letters), 64)]
+    assert text_of(BEGIN, *lines, END) == written(data, piece)
+
+
+def test_a_file_that_takes_little_of_a_long_text_gets_all_of_it() -> None:
+    data = bytes(range(256)) * 400
+    assert written(data) == written(data, sink=Slow(piece=3001))
+
+
+@pytest.mark.parametrize("spaces", [b" ", b"\n"])
+def test_white_space_without_end_takes_no_memory(spaces: bytes) -> None:
+    class Endless(io.RawIOBase):
+        left = 500
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.left -= 1
+            return spaces * (size or 0) if self.left > 0 else b""
+
+    source = Endless()
+    reader = armor.Reader(source)
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.MalformedMessageError, match="no last line"):
+            reader.read(1)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
