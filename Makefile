@@ -1,15 +1,16 @@
 # Everything a contributor runs. The only things needed on the machine are make and Python 3.11 or newer:
 # each target builds .venv by itself and does nothing there while pyproject.toml is unchanged.
-# PYTHON=/path/to/python chooses the interpreter; PYTEST_ARGS='-k name' goes to pytest.
+# PYTHON=/path/to/python chooses the interpreter; PYTEST_ARGS='-k name' goes to pytest; FUZZ_SECONDS bounds a fuzz run.
 
 PYTHON =
 PYTEST_ARGS =
+FUZZ_SECONDS = 60
 VENV = .venv
 BIN = $(VENV)/bin
 INSTALLERS = 'pip>=26' 'hatchling>=1.27'
 BENCHES = bench/startup.py bench/ops.py bench/audit.py bench/usage.py bench/policy.py bench/bulk.py bench/many.py
 
-.PHONY: help demo test test-long lint bench docs clean
+.PHONY: help demo test test-long fuzz lint bench docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +23,12 @@ test: $(VENV)/.test ## the tests, without those marked long
 
 test-long: $(VENV)/.test ## all tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.fuzz ## feed the readers of messages, texts and blobs what atheris makes, for FUZZ_SECONDS=60
+	@for target in messages frames texts; do \
+	  echo "== $$target"; \
+	  $(BIN)/python tests/fuzz/fuzz.py $$target -max_total_time=$$(($(FUZZ_SECONDS) / 3)) -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
 
 lint: $(VENV)/.lint ## ruff (rules and format) and mypy --strict
 	@$(BIN)/ruff check .
@@ -50,6 +57,12 @@ $(VENV)/.test: pyproject.toml $(VENV)/.python
 $(VENV)/.lint: $(VENV)/.test
 	@echo "installing the lint tools into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[lint]'
+	@touch $@
+
+# A wheel or nothing: building atheris takes a compiler with libFuzzer, and a long time.
+$(VENV)/.fuzz: $(VENV)/.test
+	@echo "installing the fuzzer into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --only-binary atheris -e '.[fuzz]'
 	@touch $@
 
 $(VENV)/.python:
