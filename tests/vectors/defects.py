@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.vectors import spec
 from tests.vectors.made import (
+    ACCESS_KEY_ID,
+    ACCESS_KEY_SECRET,
     ADMIN,
     BOB,
     KDF,
@@ -71,6 +73,8 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "rejected-head": file("Heads.", 'vault.md, "Head"', heads()),
         "rejected-share": file("Shares.", 'vault.md, "Key material"', shares(sealer)),
         "rejected-vault-secret": file("Vault secrets.", 'vault.md, "Key material"', vault_secrets(sealer)),
+        "rejected-access-key-share": file("Shares.", 'vault.md, "Access keys"', access_key_shares(sealer)),
+        "rejected-access-key": file("Access keys.", 'vault.md, "Access keys"', access_keys()),
         "rejected-material": file("Materials of versions.", 'vault.md, "Key material"', materials()),
         "rejected-auditlog": file("Logs, up to a line that is wrong.", 'audit.md, "Who signs"', logs()),
         "rejected-auditline": file("Lines of the log.", 'audit.md, "Line"', lines()),
@@ -732,6 +736,66 @@ def vault_secrets(sealer: Sealer) -> list[Entry]:
             sealed=found,
         )
         for name, (vault_id, principal, who, found) in cases.items()
+    ]
+
+
+def access_key_shares(sealer: Sealer) -> list[Entry]:
+    good = (VAULT_ID, "admin", 3)
+    context = spec.access_key_share_context(*good)
+    sealed = sealer.seal_to_principal("access key share to be changed", context, KEK, who=ADMIN)
+    other = spec.share_context(VAULT_ID, KEY_ID, "admin", 3)
+    unlabelled = sealer.seal_to_principal("a KEK bound as that of a key", other, KEK, who=ADMIN)
+    cases = {
+        "of another vault": (fixed("another vault", 16).hex(), "admin", 3, ADMIN, sealed),
+        "of another root's name": (VAULT_ID, "bob", 3, ADMIN, sealed),
+        "of another root's seed": (*good, BOB, sealed),
+        "of an earlier KEK": (VAULT_ID, "admin", 2, ADMIN, sealed),
+        "bound for another purpose": (*good, ADMIN, unlabelled),
+        "changed": (*good, ADMIN, flipped(sealed, -17)),
+    }
+    return [
+        refused(
+            name,
+            "crypto.identity",
+            "SealBrokenError",
+            vault_id=vault_id,
+            principal=principal,
+            kek_number=kek,
+            seed=who.seed,
+            sealed=found,
+        )
+        for name, (vault_id, principal, kek, who, found) in cases.items()
+    ]
+
+
+def access_keys() -> list[Entry]:
+    good = (VAULT_ID, ACCESS_KEY_ID, "bob", 3)
+    salt, secret = fixed("salt of an access key", 24), ACCESS_KEY_SECRET.encode()
+    sealed = spec.seal(KEK, spec.access_key_context(*good), secret, salt=salt)
+    other_id = spec.access_key_id(fixed("another access key id", 10))
+    other_purpose = spec.label("material", *good[:3], spec.u32(3))
+    cases = {
+        "of another vault": (fixed("another vault", 16).hex(), ACCESS_KEY_ID, "bob", 3, KEK, sealed),
+        "of another id": (VAULT_ID, other_id, "bob", 3, KEK, sealed),
+        "of another principal": (VAULT_ID, ACCESS_KEY_ID, "ci", 3, KEK, sealed),
+        "of another KEK's number": (VAULT_ID, ACCESS_KEY_ID, "bob", 2, KEK, sealed),
+        "of another KEK": (*good, MATERIAL, sealed),
+        "bound for another purpose": (*good, KEK, spec.seal(KEK, other_purpose, secret, salt=salt)),
+        "changed": (*good, KEK, flipped(sealed, 56)),
+    }
+    return [
+        refused(
+            name,
+            "crypto.seal",
+            "SealBrokenError",
+            vault_id=vault_id,
+            access_key_id=key_id,
+            principal=principal,
+            kek_number=number,
+            kek=kek,
+            sealed=found,
+        )
+        for name, (vault_id, key_id, principal, number, kek, found) in cases.items()
     ]
 
 

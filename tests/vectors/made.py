@@ -32,6 +32,8 @@ NEXT_DAY = "2026-03-02T12:00:00.123456Z"
 PASSPHRASE = "correct h\u00f6rse \u2713 staple "
 KEYFILE_SECRET = fixed("keyfile")
 GRANT_ID = fixed("grant id").hex()
+ACCESS_KEY_ID = spec.access_key_id(fixed("access key id", 10))
+ACCESS_KEY_SECRET = spec.access_key_secret(fixed("secret of an access key", 30))
 GRANTEE = "arn:aws:iam::123456789012:user/bob"
 KDF = {"memory_kib": 8 * 1024, "passes": 1, "lanes": 1}
 ALL_CHARACTERS = '"\\/\b\f\n\r\t\x00\x1f\x7f\u0080\u00e9e\u0301\u2028\uffff\U0001f511'
@@ -68,6 +70,8 @@ def files(sealer: Sealer) -> dict[str, dict[str, Any]]:
         "material": file("The sealed material of a version.", 'vault.md, "Key material"', materials()),
         "pair": file("A key pair: its one encoding, and others.", 'vault.md, "Key material"', key_pairs()),
         "material-id": file("The KeyMaterialId of a version.", 'vault.md, "Key material"', material_ids()),
+        "access-key-share": file("The share of a root.", 'vault.md, "Access keys"', access_key_shares(sealer)),
+        "access-key": file("An access key and its secret.", 'vault.md, "Access keys"', access_keys()),
         "import-token": file("An import token and what is in it.", 'vault.md, "Import tokens"', import_tokens()),
         "context": file("An encryption context and its canonical form.", 'blob.md, "Canonical..."', contexts()),
         "blob": file("A blob and what is in it.", 'blob.md, "Blob"', blobs()),
@@ -386,6 +390,10 @@ def bodies(sealer: Sealer) -> dict[str, tuple[str, str, Entry]]:
         "vault-secret": ("vault-secret", "admin", spec.record("vault-secret", secret)),
         "principal": ("principal", "admin", principal_record()),
         "principal, every member set": ("principal", "ci", role_record()),
+        "principal, with access keys": ("principal", "bob", bob_record(access_keys=[ACCESS_KEY_ID])),
+        "access-key": ("access-key", ACCESS_KEY_ID, access_key_record()),
+        "access-key, inactive": ("access-key", ACCESS_KEY_ID, access_key_record(status="Inactive")),
+        "access-key-share": ("access-key-share", "admin", access_key_share_record(sealer)),
         "identity-policy": ("identity-policy", "bob/use keys", identity_policy_record()),
         "roster": ("roster", "", spec.record("roster", {"principals": ["admin", "bob", "ci"]})),
         "sharing": ("sharing", "bob", sharing_record()),
@@ -484,6 +492,18 @@ def bob_record(**members: Any) -> Entry:
 def sharing_record(**members: Any) -> Entry:
     """The record of a walk over the keys for `bob`."""
     return spec.record("sharing", {"principal": "bob", "bucket": 4095, "group": f"key/{KEY_ID}"} | members)
+
+
+def access_key_record(**members: Any) -> Entry:
+    """The record of an access key of `bob`."""
+    made = {"access_key_id": ACCESS_KEY_ID, "principal": "bob", "status": "Active", "created": WHEN, "kek": 3}
+    return spec.record("access-key", made | {"sealed": _access_key(ACCESS_KEY_ID, "bob", 3)} | members)
+
+
+def access_key_share_record(sealer: Sealer) -> Entry:
+    """The record of the share of `admin`."""
+    sealed = _access_key_share(sealer, "admin", ADMIN, 3)
+    return spec.record("access-key-share", {"principal": "admin", "kek": 3, "sealed": sealed})
 
 
 def identity_policy_record() -> Entry:
@@ -723,6 +743,52 @@ def vault_secrets(sealer: Sealer) -> list[Entry]:
             "sealed": _vault_secret(sealer, "bob", BOB),
             "vault_secret": VAULT_SECRET,
         }
+    ]
+
+
+def _access_key_share(sealer: Sealer, name: str, who: spec.Principal, kek: int) -> bytes:
+    context = spec.access_key_share_context(VAULT_ID, name, kek)
+    return sealer.seal_to_principal(f"access key share {kek} of {name}", context, KEK, who=who)
+
+
+def access_key_shares(sealer: Sealer) -> list[Entry]:
+    roots = {"admin": (ADMIN, 3), "bob": (BOB, 4294967295)}
+    return [
+        {
+            "name": name,
+            "vault_id": VAULT_ID,
+            "principal": name,
+            "seed": who.seed,
+            "kek_number": kek,
+            "sealed": _access_key_share(sealer, name, who, kek),
+            "kek": KEK,
+        }
+        for name, (who, kek) in roots.items()
+    ]
+
+
+def _access_key(key_id: str, principal: str, kek: int) -> bytes:
+    context = spec.access_key_context(VAULT_ID, key_id, principal, kek)
+    return spec.seal(KEK, context, ACCESS_KEY_SECRET.encode(), salt=fixed("salt of an access key", 24))
+
+
+def access_keys() -> list[Entry]:
+    random = {"id": fixed("access key id", 10), "secret": fixed("secret of an access key", 30)}
+    owners = {"bob's": ("bob", 3), "under a renewed KEK": ("bob", 4), "another's": ("ci", 3)}
+    return [
+        {
+            "name": name,
+            "vault_id": VAULT_ID,
+            "random_id": random["id"],
+            "access_key_id": ACCESS_KEY_ID,
+            "random_secret": random["secret"],
+            "secret": ACCESS_KEY_SECRET,
+            "principal": principal,
+            "kek_number": kek,
+            "kek": KEK,
+            "sealed": _access_key(ACCESS_KEY_ID, principal, kek),
+        }
+        for name, (principal, kek) in owners.items()
     ]
 
 

@@ -238,7 +238,9 @@ _MEMBERS = {
     "vault": "vault_id account region created kdf_memory_mib",
     "roots": "vault_id number roots signer? signature?",
     "vault-secret": "principal sealed",
-    "principal": "name kind root state created sign seal tags?",
+    "principal": "name kind root state created sign seal tags? access_keys?",
+    "access-key": "access_key_id principal status created kek sealed",
+    "access-key-share": "principal kek sealed",
     "identity-policy": "principal name document",
     "roster": "principals",
     "sharing": "principal bucket group renews? old?",
@@ -253,7 +255,7 @@ _MEMBERS = {
 """Kind of a record -> the members of its body in order; `?` marks those that have a default."""
 _EMPTY_STRINGS = {"signer", "description", "retiring", "name"}
 _EMPTY_BYTES = {"signature", "sealed", "public", "old"}
-_EMPTY_LISTS = {"aliases", "tags"}
+_EMPTY_LISTS = {"aliases", "tags", "access_keys"}
 
 
 def default(member: str) -> Any:
@@ -298,6 +300,10 @@ def group_of(kind: str, record_id: str) -> str:
     """The group of a record."""
     if kind == "alias":
         return record_id
+    if kind == "access-key":
+        return f"access-key/{record_id}"
+    if kind == "access-key-share":
+        return "access-keys"
     if kind in ("principal", "identity-policy"):
         return f"principal/{record_id.partition('/')[0]}"
     key_id, _, _ = record_id.partition("/")
@@ -351,6 +357,25 @@ def share_context(vault_id: str, key_id: str, principal: str, kek: int) -> bytes
 
 def material_context(vault_id: str, key_id: str, version: int, kek: int) -> bytes:
     return label("material", vault_id, key_id, u32(version), u32(kek))
+
+
+# -- vault.md, "Access keys" -------------------------------------------------------------------------------------------
+
+
+def access_key_id(random: bytes) -> str:
+    return "AKIA" + base64.b32encode(random).decode()
+
+
+def access_key_secret(random: bytes) -> str:
+    return base64_text(random)
+
+
+def access_key_share_context(vault_id: str, principal: str, kek: int) -> bytes:
+    return label("access-key-share", vault_id, principal, u32(kek))
+
+
+def access_key_context(vault_id: str, key_id: str, principal: str, kek: int) -> bytes:
+    return label("access-key", vault_id, key_id, principal, u32(kek))
 
 
 # -- vault.md, "Import tokens" -----------------------------------------------------------------------------------------

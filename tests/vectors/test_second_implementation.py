@@ -5,6 +5,7 @@ The vectors are the same in every run; here the inputs are drawn.
 
 import hmac
 import os
+from datetime import UTC, datetime
 from hashlib import sha512
 
 import pytest
@@ -15,8 +16,9 @@ from kmscli.crypto import identity, kdf, registry
 from kmscli.crypto.identity import Identity, SealingKey
 from kmscli.crypto.keypair import Pair
 from kmscli.formats import importtoken, keyfile
+from kmscli.formats.record import AccessKeyRecord
 from kmscli.formats.wire import label
-from kmscli.vault import shares
+from kmscli.vault import accesskeys, shares
 from tests.vectors import pairs, spec
 
 
@@ -86,6 +88,15 @@ def test_both_bind_a_share_and_a_material_to_the_same_context() -> None:
     vault_id, key_id = os.urandom(16).hex(), "mrk-" + os.urandom(16).hex()
     assert shares._share_context(vault_id, key_id, "bob", 7) == spec.share_context(vault_id, key_id, "bob", 7)
     assert shares._material_context(vault_id, key_id, 3, 7) == spec.material_context(vault_id, key_id, 3, 7)
+
+
+def test_both_bind_an_access_key_and_its_shares_to_the_same_context() -> None:
+    vault_id, key_id = os.urandom(16).hex(), accesskeys.new_id(os.urandom)
+    found = AccessKeyRecord(
+        access_key_id=key_id, principal="bob", status="Active", created=datetime.now(UTC), kek=7, sealed=b""
+    )
+    assert accesskeys._secret_context(vault_id, found) == spec.access_key_context(vault_id, key_id, "bob", 7)
+    assert accesskeys._share_context(vault_id, "bob", 7) == spec.access_key_share_context(vault_id, "bob", 7)
 
 
 def test_both_bind_an_import_token_to_the_same_context() -> None:

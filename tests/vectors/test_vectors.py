@@ -5,7 +5,7 @@ import json
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -43,11 +43,18 @@ from kmscli.formats.custodianshare import CustodianShare
 from kmscli.formats.head import Head
 from kmscli.formats.importtoken import ImportToken
 from kmscli.formats.message import EncryptedDataKey
-from kmscli.formats.record import KeyRecord, ShareRecord, VaultSecretRecord, VersionRecord
+from kmscli.formats.record import (
+    AccessKeyRecord,
+    AccessKeyShareRecord,
+    KeyRecord,
+    ShareRecord,
+    VaultSecretRecord,
+    VersionRecord,
+)
 from kmscli.model.specs import KEY_SPECS
 from kmscli.service import imports, materials
 from kmscli.storage.sqlite import Row, Store
-from kmscli.vault import custodians, shares, slots, snapshot
+from kmscli.vault import accesskeys, custodians, shares, slots, snapshot
 from kmscli.vault.records import Records
 from kmscli.vault.secrets import Secret, Shares, from_files
 from tests.vectors import generate
@@ -500,6 +507,45 @@ def test_a_root_opens_the_vault_secret(vector: Vector) -> None:
 @vectors("rejected-vault-secret")
 def test_the_vault_secret_of_another_is_refused(vector: Vector) -> None:
     refused(vector, lambda: open_vault_secret(vector))
+
+
+def open_access_key_share(vector: Vector) -> bytes:
+    found = AccessKeyShareRecord(principal=vector["principal"], kek=vector["kek_number"], sealed=vector.raw("sealed"))
+    return accesskeys.open_share(found, Identity(vector.raw("seed")), vault_id=vector["vault_id"])
+
+
+@vectors("access-key-share")
+def test_a_root_opens_the_kek_of_access_keys(vector: Vector) -> None:
+    assert open_access_key_share(vector) == vector.raw("kek")
+
+
+@vectors("rejected-access-key-share")
+def test_the_share_of_another_root_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_access_key_share(vector))
+
+
+def open_access_key(vector: Vector) -> str:
+    found = AccessKeyRecord(
+        access_key_id=vector["access_key_id"],
+        principal=vector["principal"],
+        status="Active",
+        created=datetime(2026, 3, 1, tzinfo=UTC),
+        kek=vector["kek_number"],
+        sealed=vector.raw("sealed"),
+    )
+    return accesskeys.open_secret(vector.raw("kek"), found, vault_id=vector["vault_id"]).value
+
+
+@vectors("access-key")
+def test_an_access_key_is_made_of_random_bytes_and_opens_to_its_secret(vector: Vector) -> None:
+    assert accesskeys.new_id(lambda _: vector.raw("random_id")) == vector["access_key_id"]
+    assert accesskeys.new_secret(lambda _: vector.raw("random_secret")).value == vector["secret"]
+    assert open_access_key(vector) == vector["secret"]
+
+
+@vectors("rejected-access-key")
+def test_the_secret_of_another_access_key_is_refused(vector: Vector) -> None:
+    refused(vector, lambda: open_access_key(vector))
 
 
 def open_material(vector: Vector) -> bytes:
