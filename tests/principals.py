@@ -20,6 +20,7 @@ from kmscli import errors
 from kmscli.crypto.identity import Identity
 from kmscli.formats.record import IdentityPolicyRecord, PrincipalRecord
 from kmscli.service import events, sharing
+from kmscli.service.callers import Caller
 from kmscli.service.context import Change, Context
 from kmscli.service.dispatch import perform
 from kmscli.vault import slots
@@ -149,7 +150,7 @@ class People:
             yield change
             sharing.follow_principal(change, name)
             draft.event = events.event(
-                operation, "admin", draft.place, self.home.rng, read_only=False, outcome=events.Outcome()
+                operation, Caller("admin"), draft.place, self.home.rng, read_only=False, outcome=events.Outcome()
             )
         context.session.shred()
 

@@ -82,6 +82,8 @@ class Signers:
             raise _wrong(f"it was signed by {name[:_SHOWN]!r}, who is no principal of the vault")
         if found.state != "enabled":
             raise _wrong(f"it was signed by {name[:_SHOWN]!r}, who is disabled")
+        if line.speaks_for_another:
+            raise _wrong(f"it tells of another, and was signed by {name[:_SHOWN]!r}, who is no root")
         return found.sign
 
     def learn(self, line: Line) -> None:

@@ -76,6 +76,12 @@ class Signature(_Loose, frozen=True, kw_only=True):
     value: bytes
 
 
+class Caller(_Loose, frozen=True, kw_only=True):
+    """Who asked, where a line names anybody."""
+
+    userName: str = ""  # noqa: N815 - CloudTrail's name
+
+
 class Line(_Loose, frozen=True, kw_only=True):
     """What verification reads of a line.
 
@@ -88,10 +94,16 @@ class Line(_Loose, frozen=True, kw_only=True):
     vault: State
     chain: Chain
     signature: Signature
+    userIdentity: Caller = Caller()  # noqa: N815 - CloudTrail's name
     change: tuple[RecordChange, ...] | None = None
     roots: tuple[str, ...] = ()
     principals: tuple[str, ...] = ()
     segment: Segment | None = None
+
+    @property
+    def speaks_for_another(self) -> bool:
+        """Whether it tells of somebody else than who signed it, as a root does for the callers of an endpoint."""
+        return self.userIdentity.userName not in ("", self.signature.signer)
 
 
 class _Placed(_Loose, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from kmscli.model.compiled import Document
 from kmscli.model.decision import Decision, Policies, evaluate
 from kmscli.model.granted import Grant
 from kmscli.model.request import NO_KEY, Request
+from kmscli.service.callers import HERE, Origin
 from kmscli.service.facts import Ask, Facts, bound_context, circumstances, principal_facts
 from kmscli.vault.records import KeyGroup, Member, Records
 
@@ -107,8 +108,8 @@ def decide(
     ask: Ask,
     *,
     now: datetime,
-    key: KeyGroup | None = None,
-    resource: str = NO_KEY,
+    origin: Origin = HERE,
+    about: KeyGroup | str = NO_KEY,
     alias: str | None = None,
     grants: Callable[[], Iterable[GrantRecord]] = tuple,
 ) -> Verdict:
@@ -122,24 +123,26 @@ def decide(
         member: Who asks.
         ask: What for.
         now: When.
-        key: The key, None for an operation without one.
-        resource: Where there is no key: the ARN of an alias, or NO_KEY.
+        origin: From where.
+        about: The key; for an operation without one the ARN of an alias, or NO_KEY.
         alias: The alias by which the request named the key.
         grants: Gives the grants on the key that may concern the request.
     """
-    place = (member.arn, ask.action, key.arn if key else resource)
+    key, resource = (None, about) if isinstance(about, str) else (about, about.arn)
+    place = (member.arn, ask.action, resource)
     if (kept := records.decided.get(place)) is not None:
         return Verdict(kept)
     known = policies(records, member, key)
     documents = [*known.identity.values(), *([] if known.key is None else [known.key])]
-    about = [document.about(f"kms:{ask.action}".lower()) for document in documents]
+    said = [document.about(f"kms:{ask.action}".lower()) for document in documents]
     facts: Facts = {}
-    plain = all(each.plain for each in about)
+    plain = all(each.plain for each in said)
     if not plain:
         facts = circumstances(ask, records.place, key, alias) | principal_facts(member, records.place, now)
-    request = _request(member, ask, key.arn if key else resource, now, facts)
+        facts |= origin.facts
+    request = _request(member, ask, resource, now, facts)
     decision = evaluate(request, known)
-    until = now if any(each.timed for each in about) else None
+    until = now if any(each.timed for each in said) else None
     if decision.allowed or decision.explicit or key is None:
         if plain:
             records.decided[place] = decision

@@ -18,6 +18,7 @@ from kmscli.model.limits import AccountLimits
 from kmscli.model.request import NO_KEY
 from kmscli.model.specs import KEY_SPECS, UNSUPPORTED
 from kmscli.service import lifecycle
+from kmscli.service.callers import Caller
 from kmscli.service.facts import Ask
 from kmscli.vault import shares
 from kmscli.vault.records import KeyGroup, Member, Records
@@ -32,16 +33,26 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """Who acts, in which vault, with which clock and randomness."""
+    """Who acts, in which vault, with which clock and randomness.
 
-    def __init__(self, session: "Session") -> None:
-        """Work as the principal of `session`."""
+    Attributes:
+        session: What reads, unseals and signs.
+    """
+
+    def __init__(self, session: "Session", caller: Caller | None = None) -> None:
+        """Work as the principal of `session`, or for one who calls through it."""
         self.session = session
+        self._caller = caller
         self._warned: set[str] = set()
 
     @property
+    def caller(self) -> Caller:
+        """Who asks, about whom the policies decide."""
+        return self._caller or Caller(self.session.principal, self.session.is_role)
+
+    @property
     def is_root(self) -> bool:
-        """Whether who acts may change records."""
+        """Whether the session may change records."""
         return any(root.principal == self.session.principal for root in self.session.roots)
 
     @property
@@ -116,7 +127,7 @@ class Call:
         Raises:
             PrincipalNotFoundError: The principal was deleted in this state of the vault.
         """
-        name = self.context.session.principal
+        name = self.context.caller.name
         found = self.records.member(name)
         if found is None:
             raise errors.PrincipalNotFoundError(principal=name)
@@ -185,7 +196,8 @@ class Call:
             self.member,
             asked,
             now=self.now,
-            key=key,
+            origin=self.context.caller.origin,
+            about=key,
             alias=alias,
             grants=lambda: self.records.grants(key.record.key_id).values() if grants is None else grants,
         )
@@ -196,7 +208,9 @@ class Call:
         from kmscli.service import authority
 
         asked = ask or Ask(self.operation, self.request)
-        self._take(authority.decide(self.records, self.member, asked, now=self.now, resource=resource), resource)
+        origin = self.context.caller.origin
+        verdict = authority.decide(self.records, self.member, asked, now=self.now, origin=origin, about=resource)
+        self._take(verdict, resource)
 
     def _take(self, verdict: "Verdict", resource: str) -> None:
         decision = verdict.decision
@@ -213,7 +227,7 @@ class Call:
 
     def _explain(self, action: str, resource: str) -> str:
         of_key = "" if resource == NO_KEY else f" -k {resource.rpartition('/')[2]}"
-        return f"`kms explain --for {self.context.session.principal} --action {action}{of_key}` says more"
+        return f"`kms explain --for {self.context.caller.name} --action {action}{of_key}` says more"
 
     def _target(self, alias: str) -> str:
         found = self.records.alias(alias)

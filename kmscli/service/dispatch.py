@@ -103,11 +103,10 @@ class Recorded:
     ) -> dict[str, Any]:
         return events.event(
             self._name,
-            self._context.session.principal,
+            self._context.caller,
             records.place,
             self._context.rng,
             read_only=self._read_only,
-            role=self._context.session.is_role,
             outcome=events.Outcome(self.parameters(), answer, self._touched, error, self._decisions),
         )
 

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kmscli import __version__, errors
+from kmscli import errors
 from kmscli.model import ids, limits
 from kmscli.model.ids import Place
+from kmscli.service.callers import Caller
 from kmscli.service.shapes import Request, Response, members_of
 
 if TYPE_CHECKING:
     from kmscli.model.decision import Decision
-
-SOURCE_IP = "local"
-USER_AGENT = f"kms/{__version__}"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -41,28 +39,24 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def event(
     name: str,
-    principal: str,
+    caller: Caller,
     place: Place,
     rng: Callable[[int], bytes],
     *,
     read_only: bool,
     outcome: Outcome,
-    role: bool = False,
 ) -> dict[str, Any]:
     """The members of one line, but for time, state, chain and signature.
 
     Args:
         name: The operation.
-        principal: Who acts.
+        caller: Who asks.
         place: Account and Region.
         rng: Random bytes, for the ids.
         read_only: Whether it writes no record.
         outcome: What came of it.
-        role: Whether the principal is a role.
     """
-    members = _frame(name, principal, place, rng, kind="AwsApiCall", read_only=read_only)
-    if role:
-        members["userIdentity"] |= {"type": "Role", "arn": ids.principal_arn(place, "role", principal)}
+    members = _frame(name, caller, place, rng, kind="AwsApiCall", read_only=read_only)
     members["requestParameters"] = _bounded(outcome.parameters)
     members["responseElements"] = outcome.answer
     members["resources"] = _resources(place, outcome.touched)
@@ -87,7 +81,7 @@ def service_event(
         arn: Of the key, None where it is about many.
         details: serviceEventDetails.
     """
-    members = _frame(name, principal, place, rng, kind="AwsServiceEvent", read_only=False)
+    members = _frame(name, Caller(principal), place, rng, kind="AwsServiceEvent", read_only=False)
     return members | {
         "requestParameters": None,
         "responseElements": None,
@@ -101,8 +95,17 @@ def _resources(place: Place, touched: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _frame(
-    name: str, principal: str, place: Place, rng: Callable[[int], bytes], *, kind: str, read_only: bool
+    name: str, caller: Caller, place: Place, rng: Callable[[int], bytes], *, kind: str, read_only: bool
 ) -> dict[str, Any]:
+    origin = caller.origin
+    who = {
+        "type": "Role" if caller.role else "IAMUser",
+        "arn": ids.principal_arn(place, "role" if caller.role else "user", caller.name),
+        "accountId": place.account,
+        "userName": caller.name,
+    }
+    if origin.access_key_id:
+        who["accessKeyId"] = origin.access_key_id
     return {
         "eventID": ids.new_uuid(rng),
         "eventSource": "kms.amazonaws.com",
@@ -111,16 +114,11 @@ def _frame(
         "eventCategory": "Management",
         "awsRegion": place.region,
         "recipientAccountId": place.account,
-        "sourceIPAddress": SOURCE_IP,
-        "userAgent": USER_AGENT,
-        "userIdentity": {
-            "type": "IAMUser",
-            "arn": ids.user_arn(place, principal),
-            "accountId": place.account,
-            "userName": principal,
-        },
+        "sourceIPAddress": origin.source,
+        "userAgent": origin.agent,
+        "userIdentity": who,
         "readOnly": read_only,
-        "requestID": ids.new_uuid(rng),
+        "requestID": origin.request_id or ids.new_uuid(rng),
     }
 
 

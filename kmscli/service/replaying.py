@@ -18,9 +18,10 @@ from kmscli.model.compiled import Document
 from kmscli.model.decision import Policies
 from kmscli.model.reach import ALWAYS, NEVER, SOMETIMES
 from kmscli.model.request import Request
-from kmscli.service import asking, audits, events, policychecks
+from kmscli.service import asking, audits, policychecks
 from kmscli.service.asking import Subject
 from kmscli.service.audits import AuditQuery, Event
+from kmscli.service.callers import LOCAL
 from kmscli.service.grants import GrantConstraints
 from kmscli.service.shapes import Response, Tag
 from kmscli.vault.folder import Vault
@@ -196,7 +197,7 @@ def _request(records: Records, who: Subject, key: KeyGroup, past: _Past) -> Requ
         same_key=past.same_key,
     )
     address = past.event.get("sourceIPAddress")
-    if address not in (None, events.SOURCE_IP):
+    if address not in (None, LOCAL):
         request = changes.applied(request, [changes.Change(changes.KEY, "aws:SourceIp", (str(address),))])
     return request
 

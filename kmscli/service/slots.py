@@ -186,9 +186,7 @@ def _event(context: Context, name: str, slot: Slot) -> dict[str, Any]:
     if slot.quorum:
         parameters |= {"threshold": slot.quorum.threshold, "custodians": list(slot.quorum.names)}
     outcome = events.Outcome(parameters)
-    return events.event(
-        name, session.principal, place, context.rng, read_only=False, outcome=outcome, role=session.is_role
-    )
+    return events.event(name, context.caller, place, context.rng, read_only=False, outcome=outcome)
 
 
 def _entry(slot: Slot) -> SlotEntry:

@@ -12,6 +12,7 @@ from kmscli.crypto import kdf
 from kmscli.model import ids, limits
 from kmscli.model.ids import Place
 from kmscli.service import events
+from kmscli.service.callers import Caller
 from kmscli.service.shapes import Response
 from kmscli.storage.paths import pin_file
 from kmscli.vault import init as vault_init
@@ -65,9 +66,8 @@ def init_vault(request: InitRequest, *, clock: Callable[[], datetime], rng: Call
     """
     plan = _plan(request)
     parameters = {"region": request.region, "account": request.account, "principal": request.principal}
-    event = events.event(
-        "CreateVault", request.principal, plan.place, rng, read_only=False, outcome=events.Outcome(parameters)
-    )
+    outcome = events.Outcome(parameters)
+    event = events.event("CreateVault", Caller(request.principal), plan.place, rng, read_only=False, outcome=outcome)
     made = vault_init.init(plan, event, clock=clock, rng=rng)
     return InitResponse(
         vault=str(request.folder),

@@ -47,7 +47,7 @@ def _key_of(snapshot: Snapshot, line: Line) -> bytes | None:
     """The key with which the line must be signed; None if who it names cannot sign it."""
     signer = line.signature.signer
     keys = {key.principal: key.sign for key in _set_before(snapshot, line).roots}
-    if signer in keys or line.change is not None:
+    if signer in keys or line.change is not None or line.speaks_for_another:
         return keys.get(signer)
     found = snapshot.principal(signer)
     return found.sign if found is not None and found.state == "enabled" else None

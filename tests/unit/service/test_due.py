@@ -16,6 +16,7 @@ from kmscli import errors
 from kmscli.crypto.identity import Identity
 from kmscli.formats.record import IdentityPolicyRecord, PrincipalRecord
 from kmscli.service import audits, due, events
+from kmscli.service.callers import Caller
 from kmscli.service.context import Context
 from kmscli.service.dispatch import perform
 from kmscli.service.vaults import status
@@ -437,7 +438,7 @@ def alice(home: Home, *key_ids: str) -> Context:
             for share in shares.share(kek, key.record, [who], vault_id=vault_id):
                 draft.put("share", f"{key_id}/alice", share)
         draft.event = events.event(
-            "CreatePrincipal", "admin", draft.place, home.rng, read_only=False, outcome=events.Outcome()
+            "CreatePrincipal", Caller("admin"), draft.place, home.rng, read_only=False, outcome=events.Outcome()
         )
     return Context(Session(home.open(), "alice", msgspec.structs.replace(session.opened, identity=identity)))
 
