@@ -25,6 +25,8 @@ SKEW = 5 * 60
 _TERMINATOR = "aws4_request"
 _SCOPE_PARTS = 5
 _STAMP = "%Y%m%dT%H%M%SZ"
+_HTTP_DATE = "%a, %d %b %Y %H:%M:%S"
+_ZONES = {"GMT", "-0000", "+0000"}  # botocore writes the second
 _STAMP_LENGTH = len("20150830T123600Z")
 
 
@@ -209,16 +211,18 @@ def _signed_lines(headers: dict[bytes, bytes], signed_headers: bytes) -> list[by
 
 def _instant(date: bytes) -> tuple[str, float]:
     text = _text(date.strip())
-    digits = text[:8] + text[9:15]
     try:
-        if len(text) == _STAMP_LENGTH and text[8] == "T" and text[15] == "Z" and digits.isdigit():
+        if len(text) == _STAMP_LENGTH and text[8] == "T" and text[15] == "Z" and (text[:8] + text[9:15]).isdigit():
             return text, datetime.fromisoformat(text).timestamp()
-        seconds = datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
+        clock, _, zone = text.rpartition(" ")
+        if zone in _ZONES:
+            seconds = datetime.strptime(clock, _HTTP_DATE).replace(tzinfo=UTC).timestamp()
+            return _stamp(seconds), seconds
     except ValueError:
-        raise errors.IncompleteSignatureError(
-            problem=f"Date must be in ISO-8601 'basic format'. Got '{text}'. See http://en.wikipedia.org/wiki/ISO_8601"
-        ) from None
-    return _stamp(seconds), seconds
+        pass
+    raise errors.IncompleteSignatureError(
+        problem=f"Date must be in ISO-8601 'basic format'. Got '{text}'. See http://en.wikipedia.org/wiki/ISO_8601"
+    )
 
 
 def _scoped(credential: str, signed_at: str, regions: AbstractSet[str], service: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""AWS's own test suite of Signature Version 4: canonical request, string to sign and signature of each request in it."""
+"""AWS's own test suite of Signature Version 4: canonical request, string to sign and signature of each request."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +9,7 @@ from kmscli import errors
 from kmscli.awsapi.sigv4 import Claim, Request, parse, signing_key
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "sigv4"
-SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # noqa: S105
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 NOW = 1440938160.0  # 20150830T123600Z
 KEY = signing_key(SECRET, "20150830", "us-east-1", "service")
 
