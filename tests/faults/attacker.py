@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kmscli.crypto.identity import Identity
 from kmscli.formats import record, tree
 from kmscli.formats.head import Head
@@ -106,3 +108,22 @@ def rows_of(folder: Path, table: str) -> list[Values]:
     """The rows of a table, read only."""
     with attacking(folder) as attacker:
         return attacker.rows(table)
+
+
+def row_of(who: Attacker, kind: str, record_id: str) -> Values:
+    """The row of a record."""
+    return next(row for row in who.rows("record") if row[1:3] == (kind, record_id))
+
+
+def write(who: Attacker, kind: str, record_id: str, body: record.Record) -> str:
+    """Put a record in place with its digest; returns its group."""
+    encoded, group = record.encode(body), record.group_of(kind, record_id)
+    digest = record.record_digest(kind, record_id, encoded)
+    who.insert("record", (group, kind, record_id, encoded, digest))
+    return group
+
+
+def rewrite(who: Attacker, kind: str, record_id: str, **members: object) -> str:
+    """Put a record in place with some members replaced; returns its group."""
+    body = record.decode(row_of(who, kind, record_id)[3], record.KINDS[kind])
+    return write(who, kind, record_id, msgspec.structs.replace(body, **members))

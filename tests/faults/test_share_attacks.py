@@ -32,7 +32,7 @@ from kmscli.vault import shares
 from kmscli.vault.folder import Vault
 from kmscli.vault.secrets import Secret
 from kmscli.vault.unlock import unlock
-from tests.faults.attacker import Attacker, Values, attacking
+from tests.faults.attacker import Attacker, attacking, rewrite, row_of, write
 from tests.faults.robber import Files, Robber, of_keys, slot_named, traces
 from tests.helpers import Clock
 from tests.importing import bring, external, reuse_wrapping_keys
@@ -336,22 +336,6 @@ def test_the_vault_put_back_to_before_is_noticed_by_who_saw_it_after(world: Worl
 MALLORY = Identity(seed_of("alice"))
 Forgery = Callable[[World, Attacker], str]
 """Writes something, and says which group it belongs to."""
-
-
-def row_of(who: Attacker, kind: str, record_id: str) -> Values:
-    return next(row for row in who.rows("record") if row[1:3] == (kind, record_id))
-
-
-def write(who: Attacker, kind: str, record_id: str, body: record.Record) -> str:
-    encoded, group = record.encode(body), record.group_of(kind, record_id)
-    digest = record.record_digest(kind, record_id, encoded)
-    who.insert("record", (group, kind, record_id, encoded, digest))
-    return group
-
-
-def rewrite(who: Attacker, kind: str, record_id: str, **members: object) -> str:
-    body = record.decode(row_of(who, kind, record_id)[3], record.KINDS[kind])
-    return write(who, kind, record_id, msgspec.structs.replace(body, **members))
 
 
 def a_policy_for_all(world: World, who: Attacker) -> str:
