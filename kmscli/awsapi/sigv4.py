@@ -153,7 +153,8 @@ def parse(request: Request, *, regions: AbstractSet[str], service: str = SERVICE
     """
     headers = canonical.merged(request.headers)
     pairs = canonical.query_pairs(request.query)
-    stated = _stated(headers, pairs)
+    asked = {name for name, _ in pairs}
+    stated = _stated(headers, pairs, presigned=authorization.QUERY_ALGORITHM in asked)
     if stated.expires is not None:
         pairs = [pair for pair in pairs if pair[0] != authorization.QUERY_SIGNATURE]
     signed_at, seconds = _instant(stated.date)
@@ -162,7 +163,7 @@ def parse(request: Request, *, regions: AbstractSet[str], service: str = SERVICE
         problem = f"Unsupported AWS 'algorithm': '{_text(stated.algorithm)}' (only AWS4-HMAC-SHA256 for now). "
         raise errors.IncompleteSignatureError(problem=problem)
     parts = _scoped(_text(stated.credential), signed_at, regions, service)
-    if b"x-amz-security-token" in headers or any(name == authorization.QUERY_TOKEN for name, _ in pairs):
+    if b"x-amz-security-token" in headers or authorization.QUERY_TOKEN in asked:
         raise errors.UnrecognizedClientError
     path = canonical.canonical_path(request.path)
     query = canonical.canonical_query(pairs) if pairs else ""
@@ -182,9 +183,8 @@ def parse(request: Request, *, regions: AbstractSet[str], service: str = SERVICE
     )
 
 
-def _stated(headers: dict[bytes, bytes], pairs: list[tuple[bytes, bytes]]) -> authorization.Stated:
+def _stated(headers: dict[bytes, bytes], pairs: list[tuple[bytes, bytes]], *, presigned: bool) -> authorization.Stated:
     header = headers.get(b"authorization")
-    presigned = any(name == authorization.QUERY_ALGORITHM for name, _ in pairs)
     if header is None and not presigned:
         raise errors.MissingAuthenticationTokenError
     if header is None:
@@ -201,12 +201,15 @@ def _signed_lines(headers: dict[bytes, bytes], signed_headers: bytes) -> list[by
     signed = set(names)
     if b"host" not in signed:
         raise errors.UnsignedHeaderError(header="'Host' or ':authority'")
-    for name in headers:
-        if name[:6] == b"x-amz-" and name not in signed:
-            raise errors.UnsignedHeaderError(header=f"'{_text(name)}'")
-    if names != sorted(signed) or not signed <= headers.keys():
+    unsigned = [name for name in headers.keys() - signed if name.startswith(b"x-amz-")]
+    if unsigned:
+        raise errors.UnsignedHeaderError(header=f"'{_text(min(unsigned))}'")
+    if names != sorted(signed):
         raise errors.RequestSignatureError
-    return [name + b":" + b" ".join(headers[name].split()) for name in names]
+    try:
+        return [name + b":" + canonical.folded(headers[name]) for name in names]
+    except KeyError:
+        raise errors.RequestSignatureError from None
 
 
 def _instant(date: bytes) -> tuple[str, float]:
