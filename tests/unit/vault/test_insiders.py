@@ -49,11 +49,12 @@ class Insider:
         generation: int = 0,
         segment: int | None = None,
         known: tuple[Signer, ...] = (),
+        named: str | None = None,
     ) -> None:
         """Append a line that fits in everything but what is forged."""
         tail = self.log.tail()
         line = compose(
-            EVENT,
+            EVENT if named is None else EVENT | {"userIdentity": {"userName": named}},
             Actor(signer, who),
             now=self.home.clock(),
             state=State(self.head.vault_id, self.head.generation + generation, self.head.root),
@@ -86,6 +87,7 @@ def _eve() -> Written:
 FORGERIES: dict[str, tuple[str, Callable[[Insider], None]]] = {
     "a line of the admin": ("does not hold", lambda bob: bob.write("admin", bob.me)),
     "a line of another": ("does not hold", lambda bob: bob.write("ci", bob.me)),
+    "what another did, signed by himself": ("who is no root", lambda bob: bob.write("bob", bob.me, named="admin")),
     "a line of nobody": ("no principal of the vault", lambda bob: bob.write("eve", EVE)),
     "a change of his own": ("who is no root", lambda bob: bob.write("bob", bob.me, _eve(), generation=1)),
     "a change in the name of the admin": (
