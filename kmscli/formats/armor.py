@@ -31,7 +31,8 @@ _UNPACK = struct.Struct(f"{_COLUMNS}s" * _ROWS).unpack
 _PACK_INTO = struct.Struct(f"{_COLUMNS}sx" * _ROWS).pack_into
 
 _of_json = msgspec.json.Decoder(bytes).decode
-"""Takes the letters of base64 between quotation marks, nearly three times as fast as `binascii`."""
+_to_json = msgspec.json.Encoder().encode
+"""Letters of base64 between quotation marks: those of `binascii`, and nearly three times as fast to read."""
 
 
 class Source(Protocol):
@@ -92,7 +93,7 @@ class Writer:
 
     def _put_block(self, data: memoryview) -> None:
         # Packing leaves a place behind each line, where its line feed goes.
-        _PACK_INTO(self._rows, 0, *_UNPACK(binascii.b2a_base64(data, newline=False)))
+        _PACK_INTO(self._rows, 0, *_UNPACK(_to_json(data)[1:-1]))
         self._rows[_COLUMNS :: _COLUMNS + 1] = _NEWLINES
         with memoryview(self._rows) as rows:
             self._put(rows)
