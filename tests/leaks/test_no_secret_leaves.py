@@ -25,7 +25,7 @@ from kmscli.formats import importtoken, keyfile
 from kmscli.formats.wire import label
 from kmscli.service.context import Call, Context
 from kmscli.service.materials import open_version
-from kmscli.vault import custodians, shares
+from kmscli.vault import accesskeys, custodians, shares
 from kmscli.vault.folder import Vault
 from kmscli.vault.records import KeyGroup
 from kmscli.vault.secrets import Secret, Shares, from_files
@@ -75,6 +75,7 @@ class House:
         self.runs: list[tuple[set[str], Traced]] = []
         self.data_key = b""
         self.data_key_pair = b""
+        self.access_key = b""
         self.token = b""
         self.environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("KMS_")},
@@ -131,6 +132,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     data_key = house.run("generate-data-key", "--key-id", "alias/app", "--key-spec", "AES_256", asked={"stdout"})
     house.data_key = base64.b64decode(json.loads(data_key.stdout)["Plaintext"])
     house.run("generate-data-key-without-plaintext", "--key-id", "alias/app", "--key-spec", "AES_256")
+    _make_access_keys(house)
     house.run("describe-key", "--key-id", "alias/app", unlocked_by="wrong", code=12)
     house.run("describe-key", "--debug", "--key-id", "alias/app", unlocked_by="wrong", code=12)
     _use_key_pairs(house)
@@ -157,6 +159,17 @@ def _use_files(house: House) -> None:
     house.run("decrypt", sealed, asked={"stdout"})
     house.run("encrypt", "-k", "alias/app", "-k", "alias/aws/files", "--in-place", back)
     house.run("decrypt", "--in-place", back, asked={back})
+
+
+def _make_access_keys(house: House) -> None:
+    """Make access keys, one more than there may be, and change one."""
+    made = house.run("access-key", "create", "admin", asked={"stdout"})
+    found = json.loads(made.stdout)["AccessKey"]
+    house.access_key = found["SecretAccessKey"].encode()
+    house.run("access-key", "create", "admin", "--query", "AccessKey.AccessKeyId")
+    house.run("access-key", "create", "admin", "--debug", code=31)
+    house.run("access-key", "list")
+    house.run("access-key", "update", found["AccessKeyId"], "--status", "Inactive")
 
 
 def _entrust(house: House) -> None:
@@ -211,6 +224,7 @@ def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
     yield from (("passphrase", PASSPHRASE), ("second", SECOND), ("wrong", WRONG), ("plaintext", PLAINTEXT))
     yield from (("imported", IMPORTED), ("imported in vain", IMPORTED[::-1]))
     yield from (("data key", house.data_key), ("data key pair", house.data_key_pair[-100:]))
+    yield from (("access key", house.access_key), ("access key as bytes", base64.b64decode(house.access_key)))
     yield "keyfile", keyfile.decode(line, path="ci.key")
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     with Vault(folder / "vault", clock=lambda: datetime.now(UTC), rng=os.urandom, lock_timeout=5, warn=print) as vault:
@@ -232,6 +246,8 @@ def _secrets(house: House) -> Iterator[tuple[str, bytes]]:
             vault_id = snapshot.vault.vault_id
             secret = shares.open_vault_secret(snapshot.vault_secret("admin"), session.identity, vault_id=vault_id)
             yield "vault secret", secret
+            share = snapshot.access_key_shares["admin"]
+            yield "KEK of access keys", accesskeys.open_share(share, session.identity, vault_id=vault_id)
             for alias in ("alias/app", "alias/aws/files", "alias/sign", "alias/mac", "alias/own"):
                 key = call.find(alias)
                 yield f"KEK of {alias}", call.kek(key)
@@ -287,7 +303,7 @@ def test_the_search_finds_a_needle_where_it_was_asked_for(house: House, needles:
 
     found = {name for name, form in needles if form in asked}
 
-    assert {"plaintext", "data key", "data key pair"} <= found
+    assert {"plaintext", "data key", "data key pair", "access key"} <= found
 
 
 def test_no_write_carries_a_secret_but_to_where_it_was_asked_for(

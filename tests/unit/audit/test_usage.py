@@ -15,15 +15,17 @@ from kmscli.audit import usage
 from kmscli.audit.usage import USES, Reader, Use
 from kmscli.crypto.identity import Identity
 from kmscli.crypto.identity import verify as check_signature
-from kmscli.formats import auditline
+from kmscli.formats import auditline, record
 from kmscli.formats import usage as summaries
 from kmscli.formats.auditline import Line
 from kmscli.formats.usage import Spot, Summary
+from kmscli.formats.wire import label
 from kmscli.storage import segments
 from tests.unit.audit.logs import ADMIN, VAULT_ID, Log, change, flipped, identity, made
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 EVE, BOB = identity(2), identity(3)
+AKIA, OTHER_AKIA = "AKIA" + "A" * 16, "AKIA" + "B" * 16
 A, B, C = (f"{number:08x}-0000-4000-8000-000000000000" for number in range(3))
 MRK = "mrk-" + "7" * 32
 
@@ -257,6 +259,83 @@ def test_hundreds_of_keys_are_all_found(story: Story) -> None:
 
 def test_a_log_without_a_segment_has_no_use(story: Story) -> None:
     assert story.ask(A) is None
+
+
+def signed_with(access_key_id: str) -> dict[str, Any]:
+    """The members of a line whose request was signed with an access key."""
+    return {"userIdentity": {"userName": "bob", "accessKeyId": access_key_id}}
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_whatever_a_request_came_to_its_access_key_was_used(story: Story, *, complete: bool) -> None:
+    story.use(A, **signed_with(AKIA))
+    key = story.use(A, name="Sign", **signed_with(AKIA))
+    last = story.use(A, name="ListKeys", errorCode="AccessDeniedException", awsRegion="local", **signed_with(AKIA))
+    story.use(B)
+    if complete:
+        story.next_segment()
+        story.use(B)
+    story.write()
+    reader = reader_of(roots=frozenset({"admin"}))
+    assert last._replace(region="local") == story.ask(AKIA, reader=reader)
+    assert key == story.ask(A, reader=reader)
+    assert story.ask(OTHER_AKIA, reader=reader) is None
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_only_a_root_tells_of_a_use_of_an_access_key(story: Story, *, complete: bool) -> None:
+    real = story.use(A, **signed_with(AKIA))
+    story.log.signer, story.log.who = "bob", BOB
+    story.use(A, **signed_with(AKIA))
+    story.log.signer, story.log.who = "admin", ADMIN
+    if complete:
+        story.next_segment()
+        story.use(B)
+    story.write()
+    assert real == story.ask(AKIA, reader=reader_of(roots=frozenset({"admin"})))
+
+
+@pytest.mark.parametrize("access_key_id", ["", "AKIA", "AKIA" + "A" * 33, A, None, 7, ["AKIA"]])
+def test_what_is_no_access_key_id_is_no_use(story: Story, access_key_id: Any) -> None:
+    story.use(B, **signed_with(access_key_id))
+    story.next_segment()
+    story.use(C)
+    story.write()
+    reader = reader_of(roots=frozenset({"admin"}))
+    assert story.ask(AKIA, reader=reader) is None
+    assert story.ask(A, reader=reader) is None
+
+
+def test_keys_and_access_keys_are_found_in_one_walk(story: Story) -> None:
+    expected: dict[str, Use] = {}
+    for number in range(40):
+        name = AKIA[:-1] + "ABCDEFGH"[number % 8]
+        key = f"{number % 16:08x}-0000-4000-8000-000000000000"
+        use = story.use(key, **signed_with(name))
+        expected |= {name: use, key: use}
+        if number % 7 == 6:
+            story.next_segment()
+    story.write()
+    wanted = dict.fromkeys([*expected, OTHER_AKIA, MRK, "no id"], BEGINNING)
+    reader = reader_of(roots=frozenset({"admin"}))
+    for _ in range(2):
+        assert expected == usage.last_uses(story.folder, wanted, reader)
+    assert {} == usage.last_uses(story.folder, {}, reader)
+
+
+def test_a_summary_from_before_there_were_access_keys_is_made_again(story: Story) -> None:
+    use = story.use(A, **signed_with(AKIA))
+    story.next_segment()
+    story.use(B)
+    story.write()
+    reader = reader_of(roots=frozenset({"admin"}))
+    assert use == story.ask(AKIA, reader=reader)
+    header, _, _ = story.summary(1).read_bytes().partition(b"\n")
+    summary = summaries.decode(header)
+    body = record.encode(msgspec.structs.replace(summary, keys=0, pages=(), signature=b""))
+    old = msgspec.structs.replace(summary, keys=0, pages=(), signature=ADMIN.sign(label("usage", body)))
+    story.summary(1).write_bytes(record.encode(old) + b"\n")
+    assert use == story.ask(AKIA, reader=reader)
 
 
 def test_a_line_that_is_still_being_written_is_left_out(told: Told) -> None:
