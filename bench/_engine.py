@@ -4,13 +4,13 @@ ACT is encrypt, decrypt or rewrap; IN and OUT are files, or `-`. The data key is
 vault adds to a run is measured elsewhere.
 """
 
-import fcntl
 import os
 import stat
 import sys
 
 from kmscli.envelope import decrypting, encrypting, rewrapping
 from kmscli.formats.message import EncryptedDataKey
+from kmscli.storage import pipes
 
 DATA_KEY = bytes(range(32))
 DATA_KEYS = [EncryptedDataKey("aws-kms", b"arn:aws:kms:local:000000000000:key/bench", bytes(130))]
@@ -21,9 +21,7 @@ class Ordered:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        if stat.S_ISFIFO(os.fstat(fd).st_mode):
-            # A full pipe holds a whole unit then, so reader and writer change places less often.
-            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 1 << 20)
+        pipes.widen(fd)
 
     def read(self, size: int, /) -> bytes:
         return os.read(self.fd, size)

@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 
 from kmscli import errors
-from kmscli.storage import files
+from kmscli.storage import files, pipes
 from kmscli.storage.files import PRIVATE, io_errors
 from kmscli.storage.memfd import MemoryFile
 
@@ -123,6 +123,7 @@ def reading(path: Path | None) -> Iterator[Stream]:
         # A regular file as standard input may stand anywhere and be shared: it is read in order like all others.
         if stat.S_ISDIR(found.st_mode):
             raise errors.InputOutputError(path="standard input", reason="is a directory")
+        pipes.widen(STDIN)
         yield Stream(STDIN, "standard input")
         return
     with io_errors(path):
@@ -131,7 +132,11 @@ def reading(path: Path | None) -> Iterator[Stream]:
         found = os.fstat(fd)
         if stat.S_ISDIR(found.st_mode):
             raise errors.InputOutputError(path=path, reason="is a directory")
-        yield File(fd, os.fspath(path), found) if stat.S_ISREG(found.st_mode) else Stream(fd, os.fspath(path))
+        if stat.S_ISREG(found.st_mode):
+            yield File(fd, os.fspath(path), found)
+        else:
+            pipes.widen(fd)
+            yield Stream(fd, os.fspath(path))
     finally:
         os.close(fd)
 
@@ -168,6 +173,7 @@ class Through:
         self.name = name
         self._fd = fd
         self._close = close
+        pipes.widen(fd)
 
     def write(self, data: memoryview | bytes, /) -> int:
         """Write from the start of `data`.
@@ -337,9 +343,9 @@ def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError
 
     Args:
         outputs: Each once.
-        failed: Told of those that could not be; the others are published.
+        failed: Told of those that could not be, or whose names may not last; the others are published.
     """
-    folders: dict[Path, None] = {}
+    folders: dict[Path, list[Output]] = {}
     for output, error in zip(outputs, _settled(outputs), strict=True):
         if error is not None:
             output.drop()
@@ -348,12 +354,17 @@ def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError
         try:
             output.publish()
             if isinstance(output, New):
-                folders[output.target.parent] = None
+                folders.setdefault(output.target.parent, []).append(output)
         except errors.KmsError as refusal:
             failed(output, refusal)
-    for folder in folders:
-        with io_errors(folder):
-            files.sync_folder(folder)
+    for folder, named in folders.items():
+        try:
+            with io_errors(folder):
+                files.sync_folder(folder)
+        except errors.KmsError as refusal:
+            # They are there, but after a power cut they may be the old ones again.
+            for output in named:
+                failed(output, refusal)
 
 
 def _settled(outputs: Sequence[Output]) -> list[errors.KmsError | None]:
