@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,28 +74,34 @@ class Command(NamedTuple):
 
     def calls(self) -> list[Call]:
         """Run it to its end; its write-like calls in order."""
+        return _parse(self.trace(WRITE_LIKE, "-y"))
+
+    def trace(self, names: Iterable[str], *options: str) -> str:
+        """Run it to its end; what strace tells of the calls of these names, a line each."""
         trace = self.home / "trace"
-        ended = self._run(["-y", "-o", str(trace), "-e", f"trace={','.join(WRITE_LIKE)}"])
+        ended = self._run([*options, "-o", str(trace), "-e", f"trace={','.join(names)}"])
         if ended.code:
             raise AssertionError(ended)
         text = trace.read_text(errors="replace")
         trace.unlink()
-        return _parse(text)
+        return text
 
     def killed_at(self, call: Call) -> Ended:
-        return self._injected(call, "signal=KILL")
+        return self._injected(call.name, str(call.number), "signal=KILL")
 
     def failed_at(self, call: Call, errno: str) -> Ended:
-        return self._injected(call, f"error={errno}")
+        return self.failed_when(call.name, str(call.number), errno)
 
     def full_from(self, name: str, number: int) -> Ended:
         """Run it on a disk that is full from one call of that name on."""
-        injected = f"inject={name}:error=ENOSPC:when={number}+"
-        return self._run(["-o", os.devnull, "-e", f"trace={name}", "-e", injected])
+        return self.failed_when(name, f"{number}+", "ENOSPC")
 
-    def _injected(self, call: Call, fault: str) -> Ended:
-        injected = f"inject={call.name}:{fault}:when={call.number}"
-        return self._run(["-o", os.devnull, "-e", f"trace={call.name}", "-e", injected])
+    def failed_when(self, name: str, when: str, errno: str) -> Ended:
+        """Run it where calls of a name fail; `when` is FIRST[..LAST][+STEP], as strace counts, in each thread anew."""
+        return self._injected(name, when, f"error={errno}")
+
+    def _injected(self, name: str, when: str, fault: str) -> Ended:
+        return self._run(["-o", os.devnull, "-e", f"trace={name}", "-e", f"inject={name}:{fault}:when={when}"])
 
     def _run(self, options: list[str]) -> Ended:
         strace = ["strace", "-f", *options, "--"] if options else []
