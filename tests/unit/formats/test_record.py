@@ -83,7 +83,7 @@ DEFAULTS: dict[type[Record], tuple[Record, dict[str, object]]] = {
         GRANT,
         {"retiring": "", "name": "", "context_equals": None, "context_subset": None, "expires": None},
     ),
-    PrincipalRecord: (PRINCIPAL, {"tags": ()}),
+    PrincipalRecord: (PRINCIPAL, {"tags": (), "access_keys": ()}),
     SharingRecord: (SharingRecord(principal="bob", bucket=1, group="key/k"), {"renews": None, "old": b""}),
     RootSet: (RootSet(vault_id="00", number=1, roots=()), {"signer": "", "signature": b""}),
 }
@@ -228,6 +228,8 @@ def test_the_pairs_of_tags_stay_pairs() -> None:
         ("roots", "2", "vault"),
         ("vault-secret", "admin", "vault"),
         ("principal", "admin", "principal/admin"),
+        ("access-key", "AKIA2", "access-key/AKIA2"),
+        ("access-key-share", "admin", "access-keys"),
         ("identity-policy", "bob/use", "principal/bob"),
         ("roster", "", "vault"),
         ("sharing", "bob", "vault"),
@@ -245,6 +247,8 @@ def test_a_group_follows_from_kind_and_id(kind: str, record_id: str, group: str)
 
 def test_each_kind_of_record_has_a_struct_that_refuses_unknown_members() -> None:
     assert set(record.KINDS) == {
+        "access-key",
+        "access-key-share",
         "alias",
         "grant",
         "identity-policy",
