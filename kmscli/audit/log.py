@@ -111,32 +111,64 @@ class AuditLog:
         return ending.segment + 1 if not ending.segment or ending.offset >= self._segment_bytes else None
 
     @staticmethod
-    def after(tail: Tail, line: bytes) -> Tail:
-        """The tail that the log will have once `line` is written behind `tail`."""
-        parsed = auditline.decode(line)
-        start = 0 if parsed.segment else tail.ending.offset
-        number = parsed.segment.number if parsed.segment else tail.ending.segment
-        return _tail_at(parsed, segments.Ending(number, start + len(line) + 1, line, b""))
+    def after(tail: Tail, line: bytes, *, generation: int, time: datetime, segment: int | None) -> Tail:
+        """The tail that the log will have once a line that was just made is written behind `tail`.
 
-    def append(self, tail: Tail, *lines: bytes) -> Tail:
-        """Write signed lines behind `tail` and make them durable, with one sync for all of them.
+        Args:
+            tail: The end of the log before it.
+            line: The line.
+            generation: What it says of the vault.
+            time: What it says of the time.
+            segment: The number of the segment that it begins, None if it begins none.
+        """
+        start = tail.ending.offset if segment is None else 0
+        ending = segments.Ending(tail.ending.segment if segment is None else segment, start + len(line) + 1, line, b"")
+        return Tail(tail.seq + 1, auditline.digest(line), generation, time.replace(microsecond=0), ending)
+
+    def append(self, tail: Tail, line: bytes) -> Tail:
+        """Write a signed line behind `tail` and make it durable; the tail that the log has then.
+
+        Raises:
+            AuditUnavailableError: It is not certain to be there.
+        """
+        parsed = auditline.decode(line)
+        number = parsed.segment.number if parsed.segment else None
+        end = self.after(tail, line, generation=parsed.vault.generation, time=parsed.eventTime, segment=number)
+        if (left := self.write(tail, end, line)) is not None:
+            left.finish()
+        return end
+
+    def write(self, tail: Tail, end: Tail, *lines: bytes) -> segments.Unsynced | None:
+        """Write signed lines behind `tail`.
 
         Args:
             tail: The end of the log.
+            end: What it is after them.
             lines: Each follows the one before; only the first may begin a segment.
 
+        Returns:
+            What is still to be brought to the disk; None if all is there.
+
         Raises:
-            AuditUnavailableError: They are not certain to be there.
+            AuditUnavailableError: They are not there.
         """
-        end = tail
-        for line in lines:
-            end = self.after(end, line)
         data = b"".join(line + b"\n" for line in lines)
         if end.ending.segment == tail.ending.segment:
-            segments.append(self._folder, tail.ending, data)
-        else:
-            segments.begin(self._folder, end.ending.segment, data)
-        return end
+            return segments.append_unsynced(self._folder, tail.ending, data)
+        if tail.ending.segment:
+            # What others wrote to the segment before may not be durable yet; no later line may outlive it.
+            segments.sync(self._folder, tail.ending.segment)
+        segments.begin(self._folder, end.ending.segment, data)
+        return None
+
+    def sync(self, tail: Tail) -> None:
+        """Have on the disk what others wrote and may still wait for.
+
+        Raises:
+            AuditUnavailableError: It is not certain to be there.
+        """
+        if tail.ending.segment:
+            segments.sync(self._folder, tail.ending.segment)
 
     def unnoted(self) -> list[str]:
         """Names of torn ends that were set aside and are not yet told of by a line."""

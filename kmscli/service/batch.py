@@ -13,7 +13,6 @@ from kmscli import errors
 from kmscli.service import events, operations, validate
 from kmscli.service.context import Call, Context
 from kmscli.service.dispatch import Recorded, handle, settled
-from kmscli.service.operations import Operation
 from kmscli.service.shapes import Request, Response
 from kmscli.vault.records import Records
 from kmscli.vault.session import Evaluated
@@ -39,10 +38,9 @@ def perform_all(context: Context, name: str, requests: Iterable[Members | errors
     Raises:
         KmsError: Lock, vault or log fail; nothing more is released then.
     """
-    operation = operations.load(name)
     left = iter(requests)
     while chunk := list(islice(left, AT_ONCE)):
-        yield from _together(context, [_Run(context, operation, request) for request in chunk])
+        yield from _together(context, [Run(context, name, request) for request in chunk])
 
 
 def perform_together(context: Context, requests: Iterable[tuple[str, Members]]) -> list[Outcome]:
@@ -58,23 +56,30 @@ def perform_together(context: Context, requests: Iterable[tuple[str, Members]]) 
     Raises:
         KmsError: Lock, vault or log fail; nothing is released then.
     """
-    runs = [_Run(context, operations.load(name), members) for name, members in requests]
+    runs = [Run(context, name, members) for name, members in requests]
     return _together(context, runs) if runs else []
 
 
-def _together(context: Context, runs: list["_Run"]) -> list[Outcome]:
+def _together(context: Context, runs: list["Run"]) -> list[Outcome]:
     def evaluate(records: Records, now: datetime) -> list[Evaluated[Outcome]]:
         return [run.tried(records, now) for run in runs]
 
     return settled(context, lambda: context.session.use(evaluate))
 
 
-class _Run:
+class Run:
     """One request of a batch; it is checked once, and evaluated once or twice."""
 
-    def __init__(self, context: Context, operation: Operation, members: Members | errors.KmsError) -> None:
-        self._recorded = Recorded(context, operation.name, read_only=True)
-        self._operation = operation
+    def __init__(self, context: Context, name: str, members: Members | errors.KmsError) -> None:
+        """Check a request.
+
+        Args:
+            context: Who acts.
+            name: AWS's name of an operation that changes no record, or of one that is refused here.
+            members: Its members; an error stands for a request that could not even be read.
+        """
+        self._recorded = Recorded(context, name, read_only=True)
+        self._name = name
         self._request: Request | errors.KmsError
         try:
             self._request = members if isinstance(members, errors.KmsError) else self._decoded(members)
@@ -82,14 +87,17 @@ class _Run:
             self._request = error
 
     def _decoded(self, members: Members) -> Request:
-        request = validate.decode(self._operation.request, members)
+        if reason := operations.REFUSED.get(self._name):
+            raise errors.UnsupportedOperationError(problem=f"{self._name} is not supported: {reason}")
+        request = validate.decode(operations.load(self._name).request, members)
         self._recorded.parameters = partial(events.loggable, request)
         return request
 
     def tried(self, records: Records, now: datetime) -> Evaluated[Outcome]:
+        """What it comes to in a state and at a time: the answer or the error, with its line."""
         return self._recorded.tried(self._act, records, now)
 
     def _act(self, call: Call) -> Response:
         if isinstance(self._request, errors.KmsError):
             raise self._request
-        return handle(self._operation, call, self._request)
+        return handle(operations.load(self._name), call, self._request)

@@ -222,10 +222,57 @@ def append(folder: Path, ending: Ending, data: bytes) -> None:
     Raises:
         AuditUnavailableError: It could not be written for certain. A failed sync is final: it is not tried again.
     """
+    append_unsynced(folder, ending, data).finish()
+
+
+class Unsynced:
+    """What was written to the newest segment, and may not be on the disk yet.
+
+    It keeps the descriptor by which it was written: a failure to bring the bytes to the disk is told to that one for
+    certain, while one that is opened later may never hear of it.
+    """
+
+    def __init__(self, fd: int, path: Path) -> None:
+        """Take over the descriptor."""
+        self._fd = fd
+        self._path = path
+
+    def finish(self) -> None:
+        """Wait until it is durable, and all that was written to the segment before; once, from any thread.
+
+        Raises:
+            AuditUnavailableError: It is not certain to be. That is final.
+        """
+        fd, self._fd = self._fd, -1
+        try:
+            with _writing(self._path):
+                os.fdatasync(fd)
+        finally:
+            os.close(fd)
+
+
+def append_unsynced(folder: Path, ending: Ending, data: bytes) -> Unsynced:
+    """Write as `append` does, and leave it to the caller to wait for the disk.
+
+    Raises:
+        AuditUnavailableError: It could not be written.
+    """
     path = segment_path(folder, ending.segment)
     with _writing(path), open_segment(path, os.O_WRONLY) as fd:
         check_private(path, os.fstat(fd))
         _write_at(fd, ending.offset, data)
+        return Unsynced(os.dup(fd), path)
+
+
+def sync(folder: Path, number: int) -> None:
+    """Make durable what anybody wrote to a segment.
+
+    Raises:
+        AuditUnavailableError: It is not certain to be.
+    """
+    path = segment_path(folder, number)
+    with _writing(path), open_segment(path, os.O_WRONLY) as fd:
+        os.fdatasync(fd)
 
 
 def begin(folder: Path, number: int, data: bytes) -> None:
@@ -257,7 +304,6 @@ def _write_at(fd: int, offset: int, data: bytes) -> None:
         os.ftruncate(fd, offset)
         raise
     os.ftruncate(fd, offset + len(data))
-    os.fdatasync(fd)
 
 
 def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:

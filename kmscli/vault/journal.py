@@ -21,6 +21,7 @@ from kmscli.formats.auditline import RecordChange, Signer
 from kmscli.model import limits
 from kmscli.storage import segments
 from kmscli.storage.paths import pin_file
+from kmscli.storage.segments import Unsynced
 from kmscli.vault import pin
 from kmscli.vault.folder import Vault
 from kmscli.vault.lines import check_line, others
@@ -217,27 +218,61 @@ class Journal:
         """Number of the next line."""
         return self._tail.seq + 1
 
-    def append(self, *lines: bytes) -> None:
-        """Write composed lines; only then may a result be released.
+    def settle(self) -> None:
+        """Have every line of the log on the disk: a change that becomes durable must not outlive one before it.
 
         Raises:
             AuditUnavailableError: They are not certain to be there.
         """
-        self._tail = self._vault.log.append(self._tail, *lines)
-        if failures := msgspec.json.decode(lines[0], type=_Failures).failedUnlocks:
+        self._vault.log.sync(self._tail)
+
+    def append(self, line: bytes) -> None:
+        """Write a composed line; only then may a result be released.
+
+        Raises:
+            AuditUnavailableError: It is not certain to be there.
+        """
+        self._tail = self._vault.log.append(self._tail, line)
+        self._told(line)
+
+    def _told(self, line: bytes) -> None:
+        if failures := msgspec.json.decode(line, type=_Failures).failedUnlocks:
             segments.forget_failures(self._vault.paths.unlock_failures, failures)
 
     def write(self, *events: dict[str, Any]) -> None:
-        """Compose and append lines that change nothing, with one sync for all that go into one segment."""
+        """Compose and append lines that change nothing, with one sync for all that go into one segment; as `append`."""
+        if (left := self.write_unsynced(*events)) is not None:
+            left.finish()
+
+    def write_unsynced(self, *events: dict[str, Any]) -> Unsynced | None:
+        """The same, but the caller waits for the disk, and releases nothing before; None if all is there already.
+
+        Others may write behind these lines meanwhile: what they wait for is later in the same file, or in a segment that
+        begins only when this one is on the disk.
+
+        Raises:
+            AuditUnavailableError: They are not there.
+        """
         lines: list[bytes] = []
-        end = self._tail
+        log, state, end = self._vault.log, self.state, self._tail
         for event in events:
-            if lines and self._vault.log.next_segment(end) is not None:
-                self.append(*lines)
-                lines, end = [], self._tail
-            lines.append(self._compose(end, event, self.state))
-            end = self._vault.log.after(end, lines[-1])
-        self.append(*lines)
+            number = log.next_segment(end)
+            if lines and number is not None:
+                self._finish(end, lines)
+                lines = []
+            line = self._compose(end, event, state)
+            lines.append(line)
+            end = log.after(end, line, generation=state.generation, time=self.now, segment=number)
+        left = log.write(self._tail, end, *lines)
+        self._tail = end
+        self._told(lines[0])
+        return left
+
+    def _finish(self, end: Tail, lines: Sequence[bytes]) -> None:
+        if (left := self._vault.log.write(self._tail, end, *lines)) is not None:
+            left.finish()
+        self._tail = end
+        self._told(lines[0])
 
     def save_pin(self, snapshot: Snapshot) -> None:
         """Remember for this user what `snapshot` and the log are now."""

@@ -21,6 +21,7 @@ from kmscli.model.ids import principal_arn
 from kmscli.storage import files
 from kmscli.storage.lock import vault_lock
 from kmscli.storage.paths import pin_file
+from kmscli.storage.segments import Unsynced
 from kmscli.vault import pin
 from kmscli.vault.draft import Draft
 from kmscli.vault.folder import Vault
@@ -44,12 +45,13 @@ class Evaluated(msgspec.Struct, Generic[T_co], frozen=True):
 
     Attributes:
         result: What is released once the line is durable.
-        event: Gives what the audit line says; asked for once, when the line is written.
+        event: Gives what the audit line says; asked for once, when the line is written. None = nobody is told to have
+            done anything, so there is no line.
         until: The time from which on it might be another result, None = while the vault does not change.
     """
 
     result: T_co
-    event: Callable[[], Event]
+    event: Callable[[], Event] | None
     until: datetime | None = None
 
 
@@ -165,6 +167,7 @@ class Session:
                     draft = Draft(self.vault.store, journal.state.root, now=journal.now, keys=keys)
                     yield draft
                     line = self._seal(journal, draft)
+                    journal.settle()
                     if draft.destroys:
                         # Durable before the commit: whatever happens after it, somebody will find the note.
                         files.create_note(self.vault.paths.shred_note)
@@ -235,11 +238,37 @@ class Session:
         Returns:
             The results, in order.
         """
-        guess = self._from_memory(evaluate)
-        if guess is None:
+        return self._write_down(evaluate, *self._guess(evaluate))
+
+    def use_unsynced(
+        self, evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]]
+    ) -> tuple[list[T], Unsynced | None]:
+        """The same, but the caller waits for the disk, and releases nothing before.
+
+        Returns:
+            The results, in order, and what is to be brought to the disk before any of them leaves; None = nothing.
+        """
+        signed, found = self._guess(evaluate)
+        if not any(each.event for each in found):
             with self.read() as snapshot:
-                guess = (snapshot.signed, evaluate(snapshot, self.vault.clock()))
-        return self._write_down(evaluate, *guess)
+                if snapshot.signed != signed:
+                    found = evaluate(snapshot, self.vault.clock())
+            if not any(each.event for each in found):
+                return [each.result for each in found], None
+        with self.journal() as journal:
+            found = self._evaluate_again(journal, evaluate, signed, found)
+            told = [each.event() for each in found if each.event]
+            left = journal.write_unsynced(*told) if told else None
+        return [each.result for each in found], left
+
+    def _guess(
+        self, evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]]
+    ) -> tuple[SignedHead, Sequence[Evaluated[T]]]:
+        guess = self._from_memory(evaluate)
+        if guess is not None:
+            return guess
+        with self.read() as snapshot:
+            return snapshot.signed, evaluate(snapshot, self.vault.clock())
 
     def _from_memory(
         self, evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]]
@@ -264,13 +293,24 @@ class Session:
         found: Sequence[Evaluated[T]],
     ) -> list[T]:
         with self.journal() as journal:
-            overtaken = any(each.until is not None and each.until <= journal.now for each in found)
-            if overtaken or journal.snapshot.signed != signed:
-                with self.read() as snapshot:
-                    found = evaluate(snapshot, journal.now)
-            journal.write(*(each.event() for each in found))
+            found = self._evaluate_again(journal, evaluate, signed, found)
+            journal.write(*(each.event() for each in found if each.event))
             journal.save_pin(journal.snapshot)
         return [each.result for each in found]
+
+    def _evaluate_again(
+        self,
+        journal: Journal,
+        evaluate: Callable[[Snapshot, datetime], Sequence[Evaluated[T]]],
+        signed: SignedHead,
+        found: Sequence[Evaluated[T]],
+    ) -> Sequence[Evaluated[T]]:
+        """What was found, or what is found now, if state or time have moved on."""
+        overtaken = any(each.until is not None and each.until <= journal.now for each in found)
+        if not overtaken and journal.snapshot.signed == signed:
+            return found
+        with self.read() as snapshot:
+            return evaluate(snapshot, journal.now)
 
     def note(self, event: Event) -> None:
         """Write down what was refused or failed."""
@@ -286,5 +326,6 @@ class Session:
                 yield
                 line = journal.compose(event, journal.state)
                 self.vault.store.put_latest_line(line)
+                journal.settle()
             journal.append(line)
             journal.save_pin(journal.snapshot)
