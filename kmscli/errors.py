@@ -122,6 +122,31 @@ class ValidationError(KmsError):
     text = "{problem}"
 
 
+class SerializationError(KmsError):
+    """A request over the wire that is no JSON, or a member of another JSON type than its shape."""
+
+    code = "SerializationException"
+    exit_code = 2
+    text = "{problem}"
+
+
+class UnknownOperationError(KmsError):
+    """A request over the wire that names no operation."""
+
+    code = "UnknownOperationException"
+    exit_code = 2
+    text = "The requested operation is not recognized by the service."
+
+
+class RequestTooLargeError(KmsError):
+    """A request over the wire whose body is larger than any operation needs."""
+
+    code = "RequestEntityTooLargeException"
+    exit_code = 2
+    http_status = 413
+    text = "The request body is larger than {limit} bytes."
+
+
 class InvalidArnError(KmsError):
     """An ARN that is not one, or not of the kind the member wants."""
 
@@ -579,6 +604,15 @@ class LimitExceededError(KmsError):
     code = "LimitExceededException"
     exit_code = 31
     text = "{problem}"
+
+
+class ThrottlingError(KmsError):
+    """More requests of a principal than its share."""
+
+    code = "ThrottlingException"
+    exit_code = 31
+    text = "Rate exceeded"
+    advice = "wait, and try again less often"
 
 
 class EntityLimitError(KmsError):

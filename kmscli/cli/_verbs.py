@@ -30,6 +30,7 @@ VAULT: dict[str, Row] = {
     "slot": Row("The ways to unlock: list, add, remove, change, test.", "slot"),
     "principal": Row("Users and roles: let in, list, disable, delete, and their policies.", "principal"),
     "access-key": Row("Access keys of principals, with which AWS clients sign: create, list, delete.", "accesskey"),
+    "serve": Row("Serve the AWS API, so that every AWS client works with the vault.", "serve"),
     "run-due": Row("Do what is due on any key: rotations, deletions, expiries.", "due"),
     "policy": Row("What a policy in a file would do: check, diff, replay.", "policy"),
     "explain": Row("Say whether a request would be allowed, why, and what would flip it.", "explain"),

@@ -14,7 +14,7 @@ from kmscli.service import events, operations, validate
 from kmscli.service.context import Call, Change, Context, WorkIsDue
 from kmscli.service.operations import Operation
 from kmscli.service.shapes import Request, Response
-from kmscli.vault.records import Records
+from kmscli.vault.records import NotInMemoryError, Records
 from kmscli.vault.session import Evaluated
 
 if TYPE_CHECKING:
@@ -128,11 +128,14 @@ class Recorded:
         """What `act` comes to, or the error that it ends in, each with its line."""
         try:
             return self._evaluated(act, records, now)
-        except errors.KmsError as error:
-            if not error.audited:
+        except (WorkIsDue, NotInMemoryError):
+            raise
+        except Exception as error:
+            # A bug in one of many is the outcome of that one, as it would be if it were alone.
+            refusal = error if isinstance(error, errors.KmsError) else errors.InternalError(what=type(error).__name__)
+            if not refusal.audited:
                 raise
-            refusal = error  # the name `error` ends with this block
-            return Evaluated(error, lambda: self._event(records, error=refusal))
+            return Evaluated(refusal, lambda: self._event(records, error=refusal))
 
     def change(self, act: Callable[[Change], R]) -> R:
         """Write records: all that `act` put into the draft, or nothing."""

@@ -43,6 +43,8 @@ LIBRARIES = {
     "jmespath": {"cli"},
     "sqlite3": {"storage"},
     "tomli_w": {"storage", "vault"},
+    "httptools": {"awsapi"},
+    "uvloop": {"awsapi"},
     "msgspec": ANYWHERE - {"_fast", ""},
 }
 """Library -> layers that may import it. A library that is neither here nor in the standard library is refused, so that

@@ -1,0 +1,142 @@
+"""Who may enter: from a signed request to its caller, in one state of the vault.
+
+Nothing that a request says is believed before its signature holds. Who enters is a principal of the vault, enabled, by
+an access key that is active in the very state in which the request is decided.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+
+from kmscli import errors
+from kmscli.awsapi import sigv4
+from kmscli.awsapi.http import Incoming
+from kmscli.awsapi.sigv4 import Claim
+from kmscli.service.callers import LOCAL, Caller, Origin
+from kmscli.vault import accesskeys
+from kmscli.vault.records import Records
+from kmscli.vault.session import Session
+
+AGENT_MAX = 1024
+_KEYS_MAX = 4096
+_UNKNOWN_AGENT = "unknown"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A request whose signature has the right form; nothing of it is proved.
+
+    Attributes:
+        claim: What it claims.
+        digest: SHA-256 of its body, in hex.
+        origin: Where it comes from.
+    """
+
+    claim: Claim
+    digest: str
+    origin: Origin
+
+
+def read(incoming: Incoming, *, region: str, peer: str, request_id: str) -> Entry:
+    """Check the form of a signature.
+
+    Args:
+        incoming: The request.
+        region: Of the vault.
+        peer: The address of the client, "" where it has none.
+        request_id: The id that its answer has.
+
+    Raises:
+        KmsError: As `sigv4.parse`; RequestSignatureError for a request with several hosts.
+    """
+    path, _, query = incoming.url.decode("utf-8", "surrogateescape").partition("?")
+    if sum(name == b"host" for name, _ in incoming.headers) != 1:
+        raise errors.RequestSignatureError
+    claim = sigv4.parse(
+        sigv4.Request(incoming.method, path or "/", query, incoming.headers), regions=frozenset({region})
+    )
+    agent = (incoming.header(b"user-agent") or b"").decode("utf-8", "replace")[:AGENT_MAX] or _UNKNOWN_AGENT
+    origin = Origin(peer or LOCAL, agent, claim.access_key_id, request_id)
+    return Entry(claim, sha256(incoming.body).hexdigest(), origin)
+
+
+class Gate:
+    """Lets callers in, one session's worth of them."""
+
+    def __init__(self, session: Session, seconds: Callable[[], float], allowance: "Allowance") -> None:
+        """Use the secrets that a root's session opens.
+
+        Args:
+            session: A root's.
+            seconds: Gives the time, in seconds since 1970.
+            allowance: How much each principal may ask for.
+        """
+        self._session = session
+        self._seconds = seconds
+        self._allowance = allowance
+        self._keys: dict[tuple[str, str, str], bytes] = {}
+
+    def admit(self, records: Records, entry: Entry, *, first: bool = True) -> Caller:
+        """The caller of a request.
+
+        Args:
+            records: The state in which it is decided.
+            entry: The request.
+            first: Whether it counts as a request; one that is decided again does not.
+
+        Raises:
+            UnrecognizedClientError: No such access key, or none that is good.
+            RequestSignatureError: The signature is not its holder's, or of another time.
+            ThrottlingError: The principal has asked for too much.
+        """
+        claim = entry.claim
+        found = accesskeys.find(self._session, records, claim.access_key_id)
+        if found is None:
+            raise errors.UnrecognizedClientError
+        claim.verify(self._signing_key(found.secret.value, claim), entry.digest, self._seconds())
+        record = found.principal.record
+        if first:
+            self._allowance.take(record.name)
+        return Caller(record.name, record.kind == "role", entry.origin)
+
+    def _signing_key(self, secret: str, claim: Claim) -> bytes:
+        # By the secret itself, so that a key that is made anew under an old id is another one.
+        place = (secret, claim.date, claim.region)
+        if place not in self._keys:
+            if len(self._keys) >= _KEYS_MAX:
+                self._keys.clear()
+            self._keys[place] = sigv4.signing_key(*place)
+        return self._keys[place]
+
+    def __repr__(self) -> str:
+        return f"<Gate {len(self._keys)}>"
+
+
+class Allowance:
+    """Requests a second that each principal may make: a bucket that holds those of one second.
+
+    Only a request whose signature held takes from it, so nobody can use up the allowance of another.
+    """
+
+    def __init__(self, rate: float | None, clock: Callable[[], float]) -> None:
+        """Allow `rate` requests a second, None = any number; `clock` gives seconds that only grow."""
+        self._rate = rate
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, principal: str) -> None:
+        """Count a request.
+
+        Raises:
+            ThrottlingError: It is one too many.
+        """
+        if self._rate is None:
+            return
+        now = self._clock()
+        most = max(1.0, self._rate)
+        left, since = self._buckets.get(principal, (most, now))
+        left = min(most, left + (now - since) * self._rate)
+        if left < 1:
+            self._buckets[principal] = (left, now)
+            raise errors.ThrottlingError
+        self._buckets[principal] = (left - 1, now)

@@ -1,0 +1,125 @@
+"""The sockets of the endpoint: opened before the workers are, so that a worker's end closes none of them.
+
+A TCP address gets one socket a worker (SO_REUSEPORT), so that the kernel spreads the connections; a path, and what
+systemd hands over, is one socket that all of them share.
+"""
+
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+
+from kmscli import errors
+
+BACKLOG = 1024
+_FIRST_HANDED = 3
+
+
+class Listening(msgspec.Struct):
+    """The sockets on which one kind of request comes.
+
+    Attributes:
+        sockets: For each worker, or one for all.
+        name: The address for people: a URL or a path.
+    """
+
+    sockets: Sequence[socket.socket]
+    name: str
+
+    def of(self, worker: int) -> socket.socket:
+        """The socket of a worker, numbered from 0."""
+        return self.sockets[worker % len(self.sockets)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def on_tcp(host: str, port: int, *, workers: int, scheme: str) -> Listening:
+    """Listen on an address; port 0 takes a free one.
+
+    Raises:
+        InputOutputError: It cannot be had.
+    """
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # Alone first: sockets that share a port would share it with those of another server too.
+        alone = _bound(family, address, share=False)
+        address = alone.getsockname()
+        alone.close()
+        sockets = [_bound(family, address, share=True) for _ in range(workers)]
+    except OSError as error:
+        raise errors.InputOutputError(path=where, reason=error.strerror or str(error)) from error
+    for each in sockets:
+        each.listen(BACKLOG)
+    port = address[1]
+    return Listening(sockets, f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+
+
+def _bound(family: int, address: tuple[object, ...], *, share: bool) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def on_path(path: Path) -> Listening:
+    """Listen on a path of this user's alone; a socket that nobody listens on any more makes room.
+
+    Raises:
+        InputOutputError: It cannot be had, or something else is there.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _clear(path)
+        made.bind(os.fspath(path))
+        path.chmod(0o600)
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise errors.InputOutputError(path=path, reason=error.strerror or str(error)) from error
+    return Listening([made], os.fspath(path))
+
+
+def _clear(path: Path) -> None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        return  # `bind` says that the address is in use
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+def handed_over(environ: dict[str, str]) -> list[Listening]:
+    """What systemd hands over (sd_listen_fds(3)); nothing if it is not meant for this process."""
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        return []
+    found = []
+    for number in range(_FIRST_HANDED, _FIRST_HANDED + int(environ.get("LISTEN_FDS", "0"))):
+        os.set_inheritable(number, False)  # noqa: FBT003 - it takes no keyword
+        handed = socket.socket(fileno=number)
+        name = handed.getsockname()
+        found.append(Listening([handed], name if isinstance(name, str) else f"http://{name[0]}:{name[1]}"))
+    return found

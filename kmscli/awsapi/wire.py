@@ -1,0 +1,225 @@
+"""AWS JSON 1.1: the bytes of a request to the members of an operation, and an answer or an error to bytes.
+
+Implements docs/spec/endpoint.md, "Requests" and "Answers". Pure: what a member must be is read from the structs of the
+service; here only its JSON type counts, as in AWS, where the wire refuses a type (SerializationException) and the
+service a value (ValidationException). Members that nobody knows are left out, as there.
+"""
+
+import binascii
+import zlib
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from kmscli import errors
+from kmscli.service import operations
+from kmscli.service.members import Kind, Member, Shape, members
+from kmscli.service.shapes import Response
+
+CONTENT_TYPE = b"application/x-amz-json-1.1"
+TARGET = b"TrentService."
+
+_DECODER = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder()
+
+_WITHOUT_MESSAGE = frozenset({"InvalidCiphertextException", "KMSInvalidSignatureException", "KMSInvalidMacException"})
+_CAPITAL = frozenset({"AccessDeniedException", "SerializationException"})
+"""Errors whose text AWS sends as `Message`; and those above without any."""
+_INTERNAL = "KMSInternalException"
+_UNAVAILABLE = "DependencyTimeoutException"
+
+_NAMES: dict[Kind, str] = {
+    "string": "String",
+    "enum": "String",
+    "integer": "Integer",
+    "boolean": "Boolean",
+    "blob": "Blob",
+    "timestamp": "Timestamp",
+    "list": "List",
+    "map": "Map",
+    "structure": "Structure",
+}
+
+
+def operation_of(target: bytes | None) -> str:
+    """AWS's name of the operation that a request is for.
+
+    Args:
+        target: The header x-amz-target, None where there is none.
+
+    Raises:
+        UnknownOperationError: It names none.
+    """
+    name = (target or b"")[len(TARGET) :].decode("ascii", "replace")
+    if (
+        target is None
+        or not target.startswith(TARGET)
+        or not (name in operations.OPERATIONS or name in operations.REFUSED)
+    ):
+        raise errors.UnknownOperationError
+    return name
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+def decode(operation: str, body: bytes) -> dict[str, object]:
+    """The members of a request, blobs as bytes and times as `datetime`.
+
+    Args:
+        operation: AWS's name of it.
+        body: A JSON object; nothing is an empty one.
+
+    Raises:
+        SerializationError: It is none, or a member has another JSON type than its shape.
+    """
+    try:
+        found = _DECODER.decode(body) if body else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.SerializationError(problem="Unexpected token: the body is no JSON") from error
+    if type(found) is not dict:
+        raise errors.SerializationError(problem="Unexpected token: the body is no JSON object")
+    if operation in operations.REFUSED:
+        return found
+    return _structure(operations.load(operation).request, found)
+
+
+@cache
+def _known(struct: type[msgspec.Struct]) -> dict[str, Member]:
+    return {member.name: member for member in members(struct) if not member.own}
+
+
+def _structure(struct: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, object]:
+    known = _known(struct)
+    return {
+        name: _value(known[name].shape, value) for name, value in values.items() if name in known and value is not None
+    }
+
+
+def _value(shape: Shape, value: Any) -> object:  # noqa: ANN401, PLR0911 - any JSON value; one return a kind
+    kind, given = shape.kind, type(value)
+    if kind in ("string", "enum") and given is str:
+        return value
+    if kind == "blob" and given is str:
+        return _blob(value)
+    if kind == "boolean" and given is bool:
+        return value
+    if kind == "integer" and given in (int, float):
+        return _whole(value)
+    if kind == "timestamp" and given in (int, float):
+        return _time(value)
+    if kind == "structure" and given is dict and shape.struct is not None:
+        return _structure(shape.struct, value)
+    if kind == "list" and given is list and shape.item is not None:
+        return [_value(shape.item, inner) for inner in value]
+    if kind == "map" and given is dict and shape.item is not None:
+        return {name: _value(shape.item, inner) for name, inner in value.items()}
+    raise errors.SerializationError(problem=f"{_TOKENS[given]} can not be converted to a {_NAMES[kind]}")
+
+
+_TOKENS: dict[type, str] = {
+    str: "STRING_VALUE",
+    int: "NUMBER_VALUE",
+    float: "NUMBER_VALUE",
+    bool: "BOOLEAN_VALUE",
+    type(None): "NULL_VALUE",
+    list: "START_ARRAY",
+    dict: "START_OBJECT",
+}
+
+
+def _blob(text: str) -> bytes:
+    try:
+        blob = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        blob = None
+    # There is one base64 of some bytes; surplus padding and stray bits are none.
+    if blob is None or binascii.b2a_base64(blob, newline=False).decode() != text:
+        raise errors.SerializationError(problem="STRING_VALUE can not be converted to a Blob: it is not base64")
+    return blob
+
+
+def _whole(value: float) -> int:
+    try:
+        return int(value)  # AWS cuts fractions off
+    except (ValueError, OverflowError) as error:
+        raise errors.SerializationError(problem="NUMBER_VALUE can not be converted to an Integer") from error
+
+
+def _time(value: float) -> datetime:
+    try:
+        found = datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise errors.SerializationError(problem="NUMBER_VALUE can not be converted to a Timestamp") from error
+    return found.replace(microsecond=found.microsecond // 1000 * 1000)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def encode(answer: Response) -> bytes:
+    """The body of an answer: blobs in base64, times as seconds since 1970; nothing where it has no members."""
+    if not answer.__struct_fields__:
+        return b""
+    if _has_plain_types(type(answer)):
+        return _ENCODER.encode(answer)
+    return _ENCODER.encode(_plain(msgspec.to_builtins(answer, builtin_types=(datetime,))))
+
+
+@cache
+def _has_plain_types(shape: type[msgspec.Struct]) -> bool:
+    """Whether no member can hold a time, as in the answers of all cryptographic operations."""
+    return all(str(field.type).replace("typing.", "") in _PLAIN_TYPES for field in msgspec.structs.fields(shape))
+
+
+_PLAIN_TYPES = {str(kind) for kind in (str, bytes, bool, int, str | None, bytes | None, bool | None, int | None)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - the members of any answer
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return round(value.timestamp(), 3)
+    return value
+
+
+def encode_error(error: errors.KmsError) -> tuple[int, bytes]:
+    """HTTP status and body for an error: AWS's name and text, and nothing of what only concerns the vault's owner."""
+    code, message = _outer(error)
+    body: dict[str, str] = {"__type": code}
+    if code in _CAPITAL:
+        body["Message"] = message
+    elif code not in _WITHOUT_MESSAGE and message:
+        body["message"] = message
+    status = error.http_status if code == error.code else 500
+    return status, _ENCODER.encode(body)
+
+
+def _outer(error: errors.KmsError) -> tuple[str, str]:
+    """What a caller learns: an error that AWS does not have is a fault of this side, whose details stay here."""
+    if isinstance(error, errors.LockTimeoutError):
+        return _UNAVAILABLE, "The system timed out while trying to fulfill the request. You can retry the request."
+    if isinstance(error, errors.InternalError) or not error.code.endswith("Exception"):
+        return _INTERNAL, "The request was rejected because an internal exception occurred. The request can be retried."
+    return error.code, error.message
+
+
+def headers(body: bytes, request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that say what it is."""
+    return [
+        (b"x-amzn-requestid", request_id.encode()),
+        (b"x-amz-crc32", b"%d" % zlib.crc32(body)),
+        *_CONSTANT,
+    ]
+
+
+_CONSTANT = [
+    (b"content-type", CONTENT_TYPE),
+    (b"cache-control", b"no-cache, no-store, must-revalidate, private"),
+    (b"pragma", b"no-cache"),
+    (b"expires", b"0"),
+]

@@ -1,0 +1,156 @@
+"""One process of the endpoint: an event loop over the sockets that it was given.
+
+It ends when it is told to (SIGTERM), when its supervisor is gone, or when a line of the log cannot be known to be on
+the disk: then nothing more may be answered.
+"""
+
+import asyncio
+import os
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from kmscli.awsapi.desk import Desk
+from kmscli.awsapi.endpoint import Access, Admin, Endpoint
+from kmscli.awsapi.http import Connections
+from kmscli.awsapi.listening import Listening
+from kmscli.awsapi.metrics import Metrics
+from kmscli.vault.session import Session
+
+GRACE_SECONDS = 10.0
+"""How long requests that are under way may take after the server was told to end."""
+LOG_FAILED = 52
+"""Exit code of a worker that could not be sure of its log."""
+_SWEEP_SECONDS = 1.0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is served, and how.
+
+    Attributes:
+        listening: Where the API is served.
+        admin: Where health and counts are.
+        workers: How many processes.
+        rate: Requests a second that each principal may make; None = any number.
+        tls: The certificate and key of TCP; None = plain HTTP.
+        open_session: Opens the vault once more, as a root.
+        rng: Gives random bytes.
+        write_log: Takes the bytes of the access log; None = there is none.
+    """
+
+    listening: list[Listening]
+    admin: list[Listening]
+    workers: int
+    rate: float | None
+    tls: ssl.SSLContext | None
+    open_session: Callable[[], Session]
+    rng: Callable[[int], bytes]
+    write_log: Callable[[bytes], None] | None
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop's where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def run(plan: Plan, number: int, metrics: Metrics, *, ready: int, alive: int) -> int:
+    """Serve until the end; the exit code.
+
+    Args:
+        plan: What and how.
+        number: Of this worker, from 0.
+        metrics: Where all workers count.
+        ready: A descriptor that gets a byte once this one serves.
+        alive: A descriptor that ends when the supervisor does.
+    """
+    loop = new_loop()
+    asyncio.set_event_loop(loop)
+    return loop.run_until_complete(_Worker(plan, number, metrics, loop).serve(ready, alive))
+
+
+class _Worker:
+    def __init__(self, plan: Plan, number: int, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        self._plan = plan
+        self._number = number
+        self._loop = loop
+        self._counts = metrics.of(number)
+        self._ended = asyncio.Event()
+        self._code = 0
+        self._log = bytearray()
+        self._desk = Desk(
+            plan.open_session, loop, seconds=time.time, clock=time.monotonic, rate=plan.rate, broken=self._broken
+        )
+        api = Endpoint(
+            self._desk,
+            self._counts,
+            rng=plan.rng,
+            clock=time.monotonic,
+            seconds=time.time,
+            log=self._note if plan.write_log else None,
+        )
+        self._api = Connections(api, time.monotonic)
+        self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic)
+
+    async def serve(self, ready: int, alive: int) -> int:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(name, self._ended.set)
+        self._loop.add_reader(alive, self._ended.set)
+        servers = [await self._listen(each, self._api) for each in self._plan.listening]
+        servers += [await self._listen(each, self._admin) for each in self._plan.admin]
+        self._counts.started()
+        os.write(ready, b".")
+        sweeping = self._loop.create_task(self._sweep())
+        await self._ended.wait()
+        self._loop.remove_reader(alive)
+        for server in servers:
+            server.close()
+        await self._drain()
+        sweeping.cancel()
+        self._write_log()
+        self._desk.close()
+        return self._code
+
+    async def _listen(self, where: Listening, handler: Connections) -> Any:  # noqa: ANN401 - uvloop's servers differ
+        found = where.of(self._number)
+        found.setblocking(False)  # noqa: FBT003 - the name of its parameter is its own
+        if found.family.name == "AF_UNIX":
+            return await self._loop.create_unix_server(handler, sock=found)
+        tls = self._plan.tls if handler is self._api else None
+        return await self._loop.create_server(handler, sock=found, ssl=tls)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self._api.sweep()
+            self._admin.sweep()
+            self._counts.connections(len(self._api.open))
+
+    async def _drain(self) -> None:
+        """Let what is under way come to its answer."""
+        self._api.drain()
+        self._admin.drain()
+        end = time.monotonic() + GRACE_SECONDS
+        while (self._api.open or not self._desk.idle) and time.monotonic() < end and not self._code:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def _broken(self, _error: BaseException) -> None:
+        self._code = LOG_FAILED
+        self._ended.set()
+
+    def _note(self, line: Access) -> None:
+        if not self._log:
+            self._loop.call_soon(self._write_log)
+        self._log += msgspec.json.encode(line) + b"\n"
+
+    def _write_log(self) -> None:
+        if self._log and self._plan.write_log is not None:
+            data, self._log = bytes(self._log), bytearray()
+            self._plan.write_log(data)
