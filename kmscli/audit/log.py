@@ -56,12 +56,13 @@ class AuditLog:
         """
         return _tail(segments.read_ending(self._folder, line_max=limits.AUDIT_LINE_MAX))
 
-    def settle(self, latest: bytes, check: CheckSignature) -> Tail:
+    def settle(self, latest: bytes, check: CheckSignature, known: Tail | None = None) -> Tail:
         """Bring the log to a whole state that holds the newest change; hold the vault's lock.
 
         Args:
             latest: The newest line that the database keeps, b"" before the first.
             check: Checks the signature of a line before it is believed.
+            known: A tail that the caller has seen or written; the same bytes in the same place are not checked again.
 
         Returns:
             The tail after which the next line goes.
@@ -69,8 +70,9 @@ class AuditLog:
         Raises:
             AuditTamperedError: The log lacks more than the newest change, or what it has is not what was signed.
         """
-        tail = self.tail()
-        if tail.seq:
+        ending = segments.read_ending(self._folder, line_max=limits.AUDIT_LINE_MAX)
+        tail = known if known is not None and known.ending == ending else _tail(ending)
+        if tail.seq and tail is not known:
             check(auditline.decode(tail.ending.last), tail.ending.last)
         if tail.ending.torn:
             tail = self._mend(tail, latest, check)

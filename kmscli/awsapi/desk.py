@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from kmscli import errors
@@ -110,6 +111,10 @@ class Desk:
         self._own = threading.local()
         with self._session.read() as records:
             self.region = records.place.region
+
+    def take_turns(self, turn: Callable[[], AbstractContextManager[None]]) -> None:
+        """Wait for `turn` before the vault's lock: other workers come as often."""
+        self._session.turn = turn
 
     @property
     def idle(self) -> bool:

@@ -159,7 +159,7 @@ class Admin:
     def __call__(self, connection: Connection, incoming: Incoming) -> None:
         """Answer `GET /healthz` and `GET /metrics`."""
         status, text = self._found(incoming)
-        headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+        headers = b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n"
         body = b"" if incoming.method == "HEAD" else text.encode()
         connection.respond(status, headers, body, keep=incoming.keep)
 

@@ -7,7 +7,7 @@ idleness each have their time.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -243,12 +243,12 @@ class Connection(asyncio.Protocol):
         self.deadline = float("inf")
         self.owner.handler(self, incoming)
 
-    def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, *, keep: bool) -> None:
+    def respond(self, status: int, headers: bytes, body: bytes, *, keep: bool) -> None:
         """Answer the request that is worked on, and take the next one.
 
         Args:
             status: The HTTP status.
-            headers: Those of the answer, without content-length and connection.
+            headers: Those of the answer, each with its line end, without content-length and connection.
             body: The bytes.
             keep: Whether the connection goes on.
         """
@@ -276,7 +276,7 @@ class Connection(asyncio.Protocol):
         if self._busy:
             # The answer before it comes first, and is the last.
             return
-        self._transport.write(_answer(status, (), b"", keep=False))
+        self._transport.write(_answer(status, b"", b"", keep=False))
         self._close()
 
     def expire(self) -> None:
@@ -307,9 +307,6 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
 
-def _answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, *, keep: bool) -> bytes:
-    lines = [b"HTTP/1.1 %d %b" % (status, _REASONS[status])]
-    lines += [b"%b: %b" % header for header in headers]
-    lines.append(b"content-length: %d" % len(body))
-    lines.append(b"connection: keep-alive\r\n\r\n" if keep else b"connection: close\r\n\r\n")
-    return b"\r\n".join(lines) + body
+def _answer(status: int, headers: bytes, body: bytes, *, keep: bool) -> bytes:
+    start = b"HTTP/1.1 %d %b\r\n%bcontent-length: %d\r\n" % (status, _REASONS[status], headers, len(body))
+    return b"%bconnection: %b\r\n\r\n%b" % (start, b"keep-alive" if keep else b"close", body)

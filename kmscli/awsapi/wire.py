@@ -208,18 +208,14 @@ def _outer(error: errors.KmsError) -> tuple[str, str]:
     return error.code, error.message
 
 
-def headers(body: bytes, request_id: str) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer that say what it is."""
-    return [
-        (b"x-amzn-requestid", request_id.encode()),
-        (b"x-amz-crc32", b"%d" % zlib.crc32(body)),
-        *_CONSTANT,
-    ]
+def headers(body: bytes, request_id: str) -> bytes:
+    """The headers of an answer that say what it is, each with its line end."""
+    return b"x-amzn-requestid: %b\r\nx-amz-crc32: %d\r\n%b" % (request_id.encode(), zlib.crc32(body), _CONSTANT)
 
 
-_CONSTANT = [
-    (b"content-type", CONTENT_TYPE),
-    (b"cache-control", b"no-cache, no-store, must-revalidate, private"),
-    (b"pragma", b"no-cache"),
-    (b"expires", b"0"),
-]
+_CONSTANT = (
+    b"content-type: %b\r\n"
+    b"cache-control: no-cache, no-store, must-revalidate, private\r\n"
+    b"pragma: no-cache\r\n"
+    b"expires: 0\r\n" % CONTENT_TYPE
+)

@@ -5,6 +5,7 @@ the disk: then nothing more may be answered.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -19,6 +20,7 @@ from kmscli.awsapi.endpoint import Access, Admin, Endpoint
 from kmscli.awsapi.http import Connections
 from kmscli.awsapi.listening import Listening
 from kmscli.awsapi.metrics import Metrics
+from kmscli.storage.lock import Queue
 from kmscli.vault.session import Session
 
 GRACE_SECONDS = 10.0
@@ -26,6 +28,7 @@ GRACE_SECONDS = 10.0
 LOG_FAILED = 52
 """Exit code of a worker that could not be sure of its log."""
 _SWEEP_SECONDS = 1.0
+_COLLECTIONS = (20_000, 20, 50)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -38,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
         rate: Requests a second that each principal may make; None = any number.
         tls: The certificate and key of TCP; None = plain HTTP.
         open_session: Opens the vault once more, as a root.
+        queue: Where the workers wait for their turn at the vault.
         rng: Gives random bytes.
         write_log: Takes the bytes of the access log; None = there is none.
     """
@@ -48,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
     rate: float | None
     tls: ssl.SSLContext | None
     open_session: Callable[[], Session]
+    queue: Queue
     rng: Callable[[int], bytes]
     write_log: Callable[[bytes], None] | None
 
@@ -71,6 +76,10 @@ def run(plan: Plan, number: int, metrics: Metrics, *, ready: int, alive: int) ->
         ready: A descriptor that gets a byte once this one serves.
         alive: A descriptor that ends when the supervisor does.
     """
+    # What was loaded stays; what a request makes is mostly gone before a collection could find it.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTIONS)
     loop = new_loop()
     asyncio.set_event_loop(loop)
     return loop.run_until_complete(_Worker(plan, number, metrics, loop).serve(ready, alive))
@@ -100,6 +109,11 @@ class _Worker:
         self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic)
 
     async def serve(self, ready: int, alive: int) -> int:
+        with self._plan.queue.entered() as turn:
+            self._desk.take_turns(turn)
+            return await self._serve(ready, alive)
+
+    async def _serve(self, ready: int, alive: int) -> int:
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, self._ended.set)
         self._loop.add_reader(alive, self._ended.set)

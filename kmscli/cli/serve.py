@@ -14,6 +14,7 @@ from kmscli.cli._new import verbs
 from kmscli.cli._settings import Settings
 from kmscli.cli._verb import Verb, settings_of
 from kmscli.cli._work import now, rng, unlocked
+from kmscli.storage.lock import Queue
 
 if TYPE_CHECKING:
     from kmscli.awsapi.listening import Listening
@@ -121,6 +122,7 @@ def _plan(options: _Options, settings: Settings, principal: str, held: "Opened")
         rate=options.rate,
         tls=options.tls,
         open_session=open_session,
+        queue=Queue(),
         rng=rng,
         write_log=None if settings.flag("--quiet") else lambda data: _io.write_stderr(data.decode()),
     )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -9,42 +10,42 @@ import msgspec
 from kmscli import errors
 
 
-class VaultPaths(msgspec.Struct, frozen=True):
+class VaultPaths(msgspec.Struct, frozen=True, dict=True):
     """The files of one vault (docs/spec/vault.md, "Files")."""
 
     folder: Path
 
-    @property
+    @cached_property
     def config(self) -> Path:
         """Preferences."""
         return self.folder / "config.toml"
 
-    @property
+    @cached_property
     def database(self) -> Path:
         """The key store."""
         return self.folder / "vault.db"
 
-    @property
+    @cached_property
     def audit(self) -> Path:
         """Folder of the signed log."""
         return self.folder / "audit"
 
-    @property
+    @cached_property
     def lock(self) -> Path:
         """Target of flock; never renamed."""
         return self.folder / "lock"
 
-    @property
+    @cached_property
     def init_note(self) -> Path:
         """Which keyfile a `kms init` that is at work made; gone when it is done."""
         return self.folder / "init-keyfile"
 
-    @property
+    @cached_property
     def shred_note(self) -> Path:
         """There while the database may still hold, between its records, bytes of what was destroyed; empty."""
         return self.folder / "shred-pending"
 
-    @property
+    @cached_property
     def unlock_failures(self) -> Path:
         """One byte for each failed unlock since the last signed line."""
         return self.folder / "audit" / "unlock-failures"

@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ def check_folder(folder: Path) -> None:
         check_private(folder, folder.lstat(), folder=True)
 
 
+@lru_cache(maxsize=64)
 def segment_path(folder: Path, number: int) -> Path:
     """The file of a segment."""
     return folder / f"{number:08d}.jsonl"

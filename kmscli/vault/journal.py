@@ -127,7 +127,16 @@ class Journal:
         now: The time: the clock's, but never before the last line's.
     """
 
-    def __init__(self, vault: Vault, actor: Actor, snapshot: Snapshot, *, latest: bytes, seen: Pin | None) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        actor: Actor,
+        snapshot: Snapshot,
+        *,
+        latest: bytes,
+        seen: Pin | None,
+        known: Tail | None = None,
+    ) -> None:
         """Bring the log to a whole state.
 
         Args:
@@ -136,6 +145,7 @@ class Journal:
             snapshot: The state, read under the lock.
             latest: The newest line that the database keeps.
             seen: What this user saw before.
+            known: The tail that this session left.
 
         Raises:
             AuditTamperedError: The log is not the one that was signed, or lacks lines.
@@ -148,7 +158,7 @@ class Journal:
         self.snapshot = snapshot
         self._pin_path = pin_file(snapshot.head.vault_id)
         self._others: tuple[Signer, ...] | None = None
-        self._tail = vault.log.settle(latest, partial(check_line, snapshot))
+        self._tail = vault.log.settle(latest, partial(check_line, snapshot), known)
         self._check_tail()
         self.now = self._time()
         if self._tail.seq == 1:
@@ -214,6 +224,11 @@ class Journal:
         return State(head.vault_id, head.generation, head.root)
 
     @property
+    def tail(self) -> Tail:
+        """The end of the log."""
+        return self._tail
+
+    @property
     def next_seq(self) -> int:
         """Number of the next line."""
         return self._tail.seq + 1
@@ -247,8 +262,8 @@ class Journal:
     def write_unsynced(self, *events: dict[str, Any]) -> Unsynced | None:
         """The same, but the caller waits for the disk, and releases nothing before; None if all is there already.
 
-        Others may write behind these lines meanwhile: what they wait for is later in the same file, or in a segment that
-        begins only when this one is on the disk.
+        Others may write behind these lines meanwhile: what they wait for is later in the same file, or in a segment
+        that begins only when this one is on the disk.
 
         Raises:
             AuditUnavailableError: They are not there.

@@ -6,9 +6,9 @@ its result leaves only after that line is durable. No lock is held while anythin
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -28,6 +28,9 @@ from kmscli.vault.folder import Vault
 from kmscli.vault.journal import Actor, Journal, State, Written
 from kmscli.vault.slots import Opened
 from kmscli.vault.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from kmscli.audit.log import Tail
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -90,6 +93,7 @@ class Session:
         is_role: Whether the principal is a role, in the newest state that was read.
         pin: What this user saw of the vault before; read before any state is.
         unsealed: Secrets that were opened before.
+        turn: What is waited for before the vault's lock; a server puts the queue of its processes here.
     """
 
     def __init__(self, vault: Vault, principal: str, opened: Opened) -> None:
@@ -103,7 +107,9 @@ class Session:
         self._roots: tuple[RootKey, ...] = ()
         self.is_role = False
         self.unsealed = Unsealed()
+        self.turn: Callable[[], AbstractContextManager[None]] = nullcontext
         self._proved: Snapshot | None = None
+        self._tail: "Tail | None" = None
 
     def _snapshot(self) -> Snapshot:
         """The proved state. One that has the same signed head is the same, and is not proved again."""
@@ -143,11 +149,15 @@ class Session:
     @contextmanager
     def journal(self) -> Iterator[Journal]:
         """Hold the vault's lock, with the log whole and the state proved."""
-        with vault_lock(self.vault.paths.lock, timeout=self.vault.lock_timeout):
+        with self.turn(), vault_lock(self.vault.paths.lock, timeout=self.vault.lock_timeout):
             with self.read() as snapshot:
                 latest = self.vault.store.latest_line()
             actor = Actor(self.principal, self.identity)
-            yield Journal(self.vault, actor, snapshot, latest=latest, seen=self.pin)
+            journal = Journal(self.vault, actor, snapshot, latest=latest, seen=self.pin, known=self._tail)
+            try:
+                yield journal
+            finally:
+                self._tail = journal.tail
 
     @contextmanager
     def edit(self) -> Iterator[Draft]:
