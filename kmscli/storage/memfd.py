@@ -44,9 +44,6 @@ class MemoryFile:
         with io_errors(self.name):
             return os.pwrite(self._fd, data, offset)
 
-    def settle(self) -> None:
-        """Nothing has to reach a disk."""
-
     def publish(self) -> None:
         """Let nobody change it any more; who reads it by its name needs the mode of a private key (ssh)."""
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL

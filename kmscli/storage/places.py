@@ -29,7 +29,11 @@ def refuse_network(path: Path) -> None:
 
 def file_system_type(path: Path) -> str:
     """Type of the file system that holds `path`, by device number; "" where the system does not tell."""
-    device = path.stat().st_dev
+    return device_type(path.stat().st_dev)
+
+
+def device_type(device: int) -> str:
+    """Type of the file system with a device number; "" where the system does not tell."""
     wanted = f"{os.major(device)}:{os.minor(device)}".encode()
     try:
         lines = _MOUNTS.read_bytes().splitlines()

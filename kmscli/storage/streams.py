@@ -15,13 +15,11 @@ from typing import Self
 import msgspec
 
 from kmscli import errors
-from kmscli.storage import files, pipes
+from kmscli.storage import files, pipes, syncing
 from kmscli.storage.files import PRIVATE, io_errors
 from kmscli.storage.memfd import MemoryFile
 
 STDIN, STDOUT = 0, 1
-_SYNCS = 32
-"""Files that wait for the disk at one time."""
 
 
 class Stream:
@@ -194,9 +192,6 @@ class Through:
             self._close = False
             os.close(self._fd)
 
-    def settle(self) -> None:
-        """Nothing is left to be done before it is published."""
-
     publish = drop
 
 
@@ -209,6 +204,7 @@ class New:
         self.name = os.fspath(target) if name is None else name
         self.target = target
         self._temporary = files.new_name(target)
+        self._named = False
         with io_errors(self.name):
             self._fd = os.open(
                 self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE
@@ -233,10 +229,9 @@ class New:
         with io_errors(self.name):
             return os.pwrite(self._fd, data, offset)
 
-    def settle(self) -> None:
-        """Have its bytes on the disk."""
-        with io_errors(self.name):
-            os.fsync(self._fd)
+    def fileno(self) -> int:
+        """The descriptor that stands for it."""
+        return self._fd
 
     def publish(self) -> None:
         """Give it its name; an old file of that name is gone.
@@ -247,6 +242,7 @@ class New:
         try:
             with io_errors(self.name):
                 os.replace(self._temporary, self.target)
+            self._named = True
         finally:
             self.drop()
 
@@ -256,8 +252,9 @@ class New:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-        with suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
+        if not self._named:
+            with suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
 
 
 class Memory:
@@ -285,10 +282,10 @@ class Memory:
             raise errors.MessageLimitError(what="the plaintext", found="longer", limit=f"{self._limit} bytes here")
         return len(data)
 
-    def settle(self) -> None:
+    def drop(self) -> None:
         """Nothing is left to be done."""
 
-    publish = drop = settle
+    publish = drop
 
 
 Output = Through | New | Memory | MemoryFile
@@ -309,9 +306,12 @@ def writing(path: Path | None, look: Look | None = None) -> Output:
     if (number := files.descriptor(path)) is not None:
         return Through(number, os.fspath(path), close=False)
     with io_errors(path):
-        target = Path(os.path.realpath(path))
+        target = path
         try:
-            found = target.stat()
+            found = os.lstat(path)
+            if stat.S_ISLNK(found.st_mode):
+                target = Path(os.path.realpath(path))
+                found = target.stat()
         except FileNotFoundError:
             return New(target, look or Look(), name=os.fspath(path))
         if stat.S_ISDIR(found.st_mode):
@@ -342,10 +342,10 @@ def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError
     """Publish outputs that are whole: all of their bytes reach the disk before the first gets its name.
 
     Args:
-        outputs: Each once.
+        outputs: Each once, in the order in which they were opened.
         failed: Told of those that could not be, or whose names may not last; the others are published.
     """
-    folders: dict[Path, list[Output]] = {}
+    folders: dict[str, list[Output]] = {}
     for output, error in zip(outputs, _settled(outputs), strict=True):
         if error is not None:
             output.drop()
@@ -354,13 +354,13 @@ def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError
         try:
             output.publish()
             if isinstance(output, New):
-                folders.setdefault(output.target.parent, []).append(output)
+                folders.setdefault(os.path.dirname(output.target), []).append(output)
         except errors.KmsError as refusal:
             failed(output, refusal)
     for folder, named in folders.items():
         try:
-            with io_errors(folder):
-                files.sync_folder(folder)
+            with io_errors(folder or "."):
+                files.sync_folder(Path(folder))
         except errors.KmsError as refusal:
             # They are there, but after a power cut they may be the old ones again.
             for output in named:
@@ -368,24 +368,13 @@ def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError
 
 
 def _settled(outputs: Sequence[Output]) -> list[errors.KmsError | None]:
-    """Have all bytes on the disk; per output None, or why they are not.
-
-    File systems put syncs together that are asked for at one time: side by side they take a tenth of one after another.
-    """
-    if len(outputs) == 1:
-        return [_settle(outputs[0])]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(_SYNCS) as pool:
-        return list(pool.map(_settle, outputs))
-
-
-def _settle(output: Output) -> errors.KmsError | None:
-    try:
-        output.settle()
-    except errors.KmsError as error:
-        return error
-    return None
+    """Have all bytes on the disk; per output None, or why they are not."""
+    new = [output for output in outputs if isinstance(output, New)]
+    found: dict[int, errors.KmsError] = {}
+    for output, error in zip(new, syncing.sync_all([output.fileno() for output in new]), strict=True):
+        if error is not None:
+            found[id(output)] = errors.InputOutputError(path=output.name, reason=error.strerror or str(error))
+    return [found.get(id(output)) for output in outputs]
 
 
 class Dropping:

@@ -1,6 +1,7 @@
 """The files below a folder that are meant when somebody names the folder."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,18 @@ def files_below(folder: Path) -> Iterator[Path]:
         unlisted.clear()
         folders.sort()
         for name in sorted(names):
-            found = Path(path) / name
-            if found.is_file() and not found.is_symlink() and not is_temporary(name):
-                yield found
+            if _is_regular(os.path.join(path, name)) and not is_temporary(name):
+                yield Path(path, name)
     yield from unlisted
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False  # it was there when the folder was listed
+    except OSError:
+        return True  # whoever opens it finds out why
 
 
 def is_temporary(name: str) -> bool:

@@ -14,7 +14,6 @@ def test_it_is_read_by_its_name_as_often_as_anybody_likes() -> None:
     file = MemoryFile("TLS_KEY")
     file.write(b"hello ")
     file.pwrite(memoryview(b"world"), 6)
-    file.settle()
     file.publish()
     path = Path(file.inherit())
     assert [path.read_bytes() for _ in range(2)] == [b"hello world"] * 2
