@@ -98,6 +98,9 @@ PUBLISHED = {
     "InvalidMarkerException": 2,
     "TagException": 2,
     "MalformedPolicyDocumentException": 2,
+    "RequestEntityTooLargeException": 2,
+    "SerializationException": 2,
+    "UnknownOperationException": 2,
     "InvalidGrantIdException": 2,
     "InvalidGrantTokenException": 2,
     "Declined": 3,
@@ -121,6 +124,7 @@ PUBLISHED = {
     "InvalidSignatureException": 30,
     "UnrecognizedClientException": 30,
     "LimitExceededException": 31,
+    "ThrottlingException": 31,
     "InvalidCiphertextException": 40,
     "KMSInvalidSignatureException": 41,
     "KMSInvalidMacException": 41,
@@ -187,6 +191,10 @@ def test_names_in_the_form_of_aws_are_names_of_aws() -> None:
         "IncompleteSignatureException",
         "InvalidSignatureException",
         "UnrecognizedClientException",
+        "RequestEntityTooLargeException",
+        "SerializationException",
+        "ThrottlingException",
+        "UnknownOperationException",
     }
     claimed = {found.code for found in CLASSES if found.code.endswith("Exception")}
     assert claimed - aws_errors() == outside_the_model
