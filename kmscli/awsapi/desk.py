@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime
+from queue import SimpleQueue
 
 from kmscli import errors
 from kmscli.awsapi import wire
@@ -105,7 +106,9 @@ class Desk:
         self._scheduled = False
         self._syncing = 0
         self._pinned = 0.0
-        self._syncs = ThreadPoolExecutor(1, "sync")
+        self._syncs: SimpleQueue[tuple[Unsynced, list[Job], list[Outcome]] | None] = SimpleQueue()
+        self._syncer = threading.Thread(target=self._sync_all, name="sync", daemon=True)
+        self._syncer.start()
         self._slow = ThreadPoolExecutor(SLOW_THREADS, "slow")
         self._slow_waiting = 0
         self._own = threading.local()
@@ -163,7 +166,7 @@ class Desk:
             self._answer(jobs, outcomes)
             return
         self._syncing += 1
-        self._syncs.submit(self._sync, left, jobs, outcomes)
+        self._syncs.put((left, jobs, outcomes))
 
     def _pinning(self, evaluate: Callable[[Records, datetime], list[Evaluated[Outcome]]]) -> list[Outcome]:
         outcomes = self._session.use(evaluate)
@@ -182,13 +185,16 @@ class Desk:
             return Evaluated(error, None)
         return runs[number].tried(records, now)
 
-    def _sync(self, left: Unsynced, jobs: list[Job], outcomes: list[Outcome]) -> None:
-        try:
-            left.finish()
-        except BaseException as error:  # noqa: BLE001 - nothing may be released then, whatever it was
-            self._loop.call_soon_threadsafe(self._lost, jobs, error)
-            return
-        self._loop.call_soon_threadsafe(self._synced, jobs, outcomes)
+    def _sync_all(self) -> None:
+        """Wait for the disk, batch by batch; in a thread of its own."""
+        while (work := self._syncs.get()) is not None:
+            left, jobs, outcomes = work
+            try:
+                left.finish()
+            except BaseException as error:  # noqa: BLE001 - nothing may be released then, whatever it was
+                self._loop.call_soon_threadsafe(self._lost, jobs, error)
+                return
+            self._loop.call_soon_threadsafe(self._synced, jobs, outcomes)
 
     def _synced(self, jobs: list[Job], outcomes: list[Outcome]) -> None:
         self._syncing -= 1
@@ -246,7 +252,8 @@ class Desk:
     def close(self) -> None:
         """Bring what is under way to its end."""
         self._slow.shutdown()
-        self._syncs.shutdown()
+        self._syncs.put(None)
+        self._syncer.join()
         self._session.vault.store.close()
 
 

@@ -16,6 +16,8 @@ HEAD_MAX = 16 << 10
 """Bytes of the request line and headers."""
 BODY_MAX = 1 << 20
 """Bytes of a body: more than the largest policy, in the longest spelling that JSON has for it."""
+BODIES_MAX = 64 << 20
+"""Bytes of bodies that all connections may hold together; who comes with more then is told to come again."""
 AHEAD_MAX = 16
 """Requests that one client may have sent ahead before no more is read."""
 
@@ -63,18 +65,27 @@ class Incoming:
         return next((value for known, value in self.headers if known == name), None)
 
 
+_NOTHING = Incoming()
+
 Handler = Callable[["Connection", Incoming], None]
 """Takes a whole request, and calls `respond` of the connection once, at any time after."""
 
 
 class Connections:
-    """All connections of a server: their number, and their ends in time."""
+    """All connections of a server: their number, their ends in time, and what they hold.
+
+    Attributes:
+        open: Those that are.
+        held: Bytes of bodies that are in memory for them.
+        draining: Whether the server is at its end.
+    """
 
     def __init__(self, handler: Handler, clock: Callable[[], float]) -> None:
         """Serve requests by `handler`; `clock` gives seconds that only grow."""
         self.handler = handler
         self.clock = clock
         self.open: set[Connection] = set()
+        self.held = 0
         self.draining = False
 
     def __call__(self) -> "Connection":
@@ -108,11 +119,13 @@ class Connection(asyncio.Protocol):
         "_busy",
         "_closing",
         "_head",
+        "_held",
         "_incoming",
         "_parser",
         "_paused",
         "_size",
         "_transport",
+        "_working",
         "deadline",
         "owner",
         "peer",
@@ -128,7 +141,8 @@ class Connection(asyncio.Protocol):
         self._incoming: Incoming | None = None
         self._ahead: deque[Incoming] = deque()
         self._body: list[bytes] = []
-        self._head = self._size = 0
+        self._working = _NOTHING
+        self._head = self._size = self._held = 0
         self._busy = self._closing = self._paused = False
 
     # -- of the transport
@@ -148,6 +162,9 @@ class Connection(asyncio.Protocol):
         del exc
         self._closing = True
         self._ahead.clear()
+        self._body = []
+        # What is worked on is given back with its answer.
+        self._hold(len(self._working.body) - self._held if self._busy else -self._held)
         self.owner.open.discard(self)
 
     def eof_received(self) -> bool:
@@ -218,8 +235,11 @@ class Connection(asyncio.Protocol):
         self._size += len(body)
         if self._size > BODY_MAX:
             self._refuse(413)
+        elif self.owner.held + len(body) > BODIES_MAX:
+            self._refuse(503)
         elif not self._closing:
             self._body.append(body)
+            self._hold(len(body))
 
     def on_message_complete(self) -> None:
         """It is whole."""
@@ -237,8 +257,13 @@ class Connection(asyncio.Protocol):
 
     # -- requests and answers
 
+    def _hold(self, count: int) -> None:
+        self._held += count
+        self.owner.held += count
+
     def _begin(self, incoming: Incoming) -> None:
         self._busy = True
+        self._working = incoming
         # From here on the time is the server's own.
         self.deadline = float("inf")
         self.owner.handler(self, incoming)
@@ -253,6 +278,7 @@ class Connection(asyncio.Protocol):
             keep: Whether the connection goes on.
         """
         self._busy = False
+        self._hold(-len(self._working.body))
         if self._transport is None or self._transport.is_closing():
             return
         keep = keep and not self.owner.draining and not (self._closing and not self._ahead)

@@ -109,7 +109,7 @@ class Session:
         self.unsealed = Unsealed()
         self.turn: Callable[[], AbstractContextManager[None]] = nullcontext
         self._proved: Snapshot | None = None
-        self._tail: "Tail | None" = None
+        self._tail: Tail | None = None
 
     def _snapshot(self) -> Snapshot:
         """The proved state. One that has the same signed head is the same, and is not proved again."""
@@ -304,7 +304,8 @@ class Session:
     ) -> list[T]:
         with self.journal() as journal:
             found = self._evaluate_again(journal, evaluate, signed, found)
-            journal.write(*(each.event() for each in found if each.event))
+            if told := [each.event() for each in found if each.event]:
+                journal.write(*told)
             journal.save_pin(journal.snapshot)
         return [each.result for each in found]
 
