@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from kmscli import errors
 from kmscli.awsapi import wire
@@ -22,9 +23,11 @@ from kmscli.service.batch import AT_ONCE, Outcome
 from kmscli.service.context import Context
 from kmscli.service.dispatch import perform, settled
 from kmscli.service.operations import OPERATIONS
-from kmscli.storage.segments import Unsynced
 from kmscli.vault.records import Records
 from kmscli.vault.session import Evaluated, Session
+
+if TYPE_CHECKING:
+    from kmscli.storage.segments import Unsynced
 
 SLOW_THREADS = 2
 SLOW_WAITING = 256
