@@ -5,8 +5,8 @@ No lock, no handle of the database and no thread exists when a worker is forked.
 
 import os
 import signal
-import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -85,8 +85,9 @@ class _Supervisor:
             code = worker.run(self._plan, number, self._metrics, ready=self._tell, alive=self._alive)
         except Exception as error:  # noqa: BLE001 - this process must not go on as a second parent
             self._complain(f"a worker ended: {getattr(error, 'message', type(error).__name__)}")
-            if os.environ.get("KMS_DEBUG_WORKERS"):
-                sys.excepthook(type(error), error, error.__traceback__)
+            if self._plan.debug:
+                # Where it came from; no value of a variable is shown.
+                self._complain("".join(traceback.format_tb(error.__traceback__)))
             code = int(getattr(error, "exit_code", 1))
         finally:
             os._exit(code)

@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
         open_session: Opens the vault once more, as a root.
         queue: Where the workers wait for their turn at the vault.
         rng: Gives random bytes.
+        debug: Whether a worker that ends by an error says where it came from.
         write_log: Takes the bytes of the access log; None = there is none.
     """
 
@@ -54,6 +55,7 @@ class Plan(msgspec.Struct, frozen=True):
     open_session: Callable[[], Session]
     queue: Queue
     rng: Callable[[int], bytes]
+    debug: bool
     write_log: Callable[[bytes], None] | None
 
 

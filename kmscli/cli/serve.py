@@ -124,6 +124,7 @@ def _plan(options: _Options, settings: Settings, principal: str, held: "Opened")
         open_session=open_session,
         queue=Queue(),
         rng=rng,
+        debug=settings.flag("--debug"),
         write_log=None if settings.flag("--quiet") else lambda data: _io.write_stderr(data.decode()),
     )
 
