@@ -171,7 +171,8 @@ class Through:
         self.name = name
         self._fd = fd
         self._close = close
-        pipes.widen(fd)
+        if fd >= 0:  # a file of a program has none
+            pipes.widen(fd)
 
     def write(self, data: memoryview | bytes, /) -> int:
         """Write from the start of `data`.
