@@ -133,6 +133,7 @@ class OpenVault:
         encryption_context: Mapping[str, str] | None = None,
         required: Sequence[str] = (),
         key_id: str | None = None,
+        materials: CachingMaterials | None = None,
     ) -> bytes:
         """Decrypt bytes: a blob, a message, or the text form of either.
 
@@ -141,13 +142,19 @@ class OpenVault:
             encryption_context: Pairs that must hold; for a blob, all that it was made with.
             required: Names that the context of a message must have.
             key_id: The key that must have made it; None = any that is allowed.
+            materials: Keeps the data keys of messages, so that those which share one ask for it once.
 
         Raises:
             KmsError: As of `kms decrypt`.
         """
         sink = io.BytesIO()
         self.decrypt_stream(
-            io.BytesIO(ciphertext), sink, encryption_context=encryption_context, required=required, key_id=key_id
+            io.BytesIO(ciphertext),
+            sink,
+            encryption_context=encryption_context,
+            required=required,
+            key_id=key_id,
+            materials=materials,
         )
         return sink.getvalue()
 
@@ -202,6 +209,7 @@ class OpenVault:
         required: Sequence[str] = (),
         key_id: str | None = None,
         allow_legacy: bool = False,
+        materials: CachingMaterials | None = None,
     ) -> Processed:
         """Decrypt a stream of any size; `sink` gets nothing that was not verified.
 
@@ -216,6 +224,7 @@ class OpenVault:
             required: As for `decrypt`.
             key_id: As for `decrypt`.
             allow_legacy: Whether messages that do not commit to their key are read.
+            materials: As for `decrypt`.
 
         Raises:
             KmsError: As of `kms decrypt`.
@@ -223,7 +232,9 @@ class OpenVault:
         plan = opening.Plan(
             key=key_id, encryption_context=encryption_context or {}, names=tuple(required), legacy=allow_legacy
         )
-        return _processed(streaming.decrypt(self._context, source, sink, plan))
+        if materials is None:
+            return _processed(streaming.decrypt(self._context, source, sink, plan))
+        return _processed(streaming.decrypt_with(self._context, source, sink, plan, materials))
 
     def generate_data_key(
         self,

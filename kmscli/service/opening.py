@@ -58,7 +58,7 @@ def opener(plan: Plan) -> files.Make:
             plain = armor.Reader(source)
             start = plain.peek(_START)
         if message.looks_like(start):
-            return _Message(job, source, plain, plan)
+            return Message(job, source, plain, plan)
         return _Blob(job, source, plain, plan)
 
     return make
@@ -164,7 +164,11 @@ class Unwrapping:
                 self._refusal = outcome
             return
         answer: Any = outcome
-        self.data_key, self.key_id = answer.plaintext, answer.key_id
+        self.give(answer.plaintext, answer.key_id)
+
+    def give(self, data_key: bytes, key_id: str) -> None:
+        """Have a data key, so that none is asked for."""
+        self.data_key, self.key_id = data_key, key_id
 
 
 def _is_ours(key: EncryptedDataKey) -> bool:
@@ -188,24 +192,29 @@ def check_context(header: Header, plan: Plan) -> None:
             raise errors.ContextMismatchError(name=name, what="no value")
 
 
-class _Message(Work):
-    """A message."""
+class Message(Work):
+    """A message.
+
+    Attributes:
+        header: Of it; not authentic before it is written.
+        unwrapping: Its data key.
+    """
 
     def __init__(self, job: Job, source: Stream, plain: Stream | armor.Reader, plan: Plan) -> None:
         super().__init__(job, source)
         self._plain = plain
         from kmscli.envelope import decrypting  # a blob needs none of it
 
-        self._header = decrypting.open_header(plain, legacy=plan.legacy)
-        self._unwrapping = Unwrapping(self._header, plan)
+        self.header = decrypting.open_header(plain, legacy=plan.legacy)
+        self.unwrapping = Unwrapping(self.header, plan)
 
     def ask(self) -> list[Request]:
         """The next data key."""
-        return self._unwrapping.ask()
+        return self.unwrapping.ask()
 
     def take(self, outcomes: Sequence[Outcome]) -> None:
         """The data key."""
-        self._unwrapping.take(outcomes)
+        self.unwrapping.take(outcomes)
 
     def look(self) -> Look:
         """For its owner alone."""
@@ -215,19 +224,19 @@ class _Message(Work):
         """In one stream; a signed message that cannot be taken back waits in a spool for its signature."""
         from kmscli.envelope import decrypting
 
-        key = self._unwrapping.data_key
+        key = self.unwrapping.data_key
         if key is None:
             raise errors.InternalError(what="a message was to be opened without its data key")
-        if self._header.signed and isinstance(sink, Through):
+        if self.header.signed and isinstance(sink, Through):
             spooled = streams.spool()
             try:
-                opened = decrypting.decrypt(self._plain, spooled, self._header, key, held=True, progress=progress)
+                opened = decrypting.decrypt(self._plain, spooled, self.header, key, held=True, progress=progress)
                 streams.copy(spooled, sink)
             finally:
                 spooled.drop()
         else:
-            opened = decrypting.decrypt(self._plain, sink, self._header, key, held=sink.held, progress=progress)
-        return _result(self.job, "message", [self._unwrapping.key_id], opened.plaintext)
+            opened = decrypting.decrypt(self._plain, sink, self.header, key, held=sink.held, progress=progress)
+        return _result(self.job, "message", [self.unwrapping.key_id], opened.plaintext)
 
 
 def _result(job: Job, format_: files.Format, keys: list[str], size: int) -> Result:

@@ -1,6 +1,6 @@
 """One plaintext or ciphertext that a program has in its hands: encrypted and decrypted as files are, without files.
 
-The works of `sealing` and `opening` do it. An encryption whose data key is kept by a cache asks for none.
+The works of `sealing` and `opening` do it. What has its data key from a cache asks for none.
 """
 
 from typing import NoReturn
@@ -9,7 +9,7 @@ from kmscli import errors
 from kmscli.envelope import encrypting
 from kmscli.formats import armor
 from kmscli.service import batch, opening, sealing
-from kmscli.service.caching import CachingMaterials, Materials, purpose_of
+from kmscli.service.caching import CachingMaterials, Holder, Materials, Opened, purpose_of, purpose_of_opened
 from kmscli.service.context import Context
 from kmscli.service.files import Job, Result, Work
 from kmscli.storage.lent import LentInput, LentOutput, Readable, Writable
@@ -33,6 +33,36 @@ def decrypt(context: Context, source: Readable, sink: Writable, plan: opening.Pl
         KmsError: As of `kms decrypt`. What `sink` has got by then is a true beginning of the plaintext and no more.
     """
     return _finish(context, opening.opener(plan)(_JOB, LentInput(source)), sink)
+
+
+def decrypt_with(
+    context: Context, source: Readable, sink: Writable, plan: opening.Plan, cache: CachingMaterials
+) -> Result:
+    """Decrypt what `source` gives with a data key that may have been opened before; errors as `decrypt`.
+
+    What it was opened for is the same, so what a Decrypt would check holds, but for what was changed since: the state
+    of the key and who may use it. The message is verified as always. A blob, and a message of a suite that does not
+    commit to its data key, are opened anew each time.
+    """
+    work = opening.opener(plan)(_JOB, LentInput(source))
+    if isinstance(work, opening.Message) and work.header.suite.commits:
+        kept = cache.take_opened(
+            purpose_of_opened(_holder(context), work.header, plan.key), lambda: _open(context, work)
+        )
+        work.unwrapping.give(kept.data_key, kept.key_id)
+    return _finish(context, work, sink)
+
+
+def _open(context: Context, work: opening.Message) -> Opened:
+    _ask_all(context, work)
+    key = work.unwrapping.data_key
+    if key is None:
+        raise errors.InternalError(what="nothing was asked for, and there is no data key")
+    return Opened(key, work.unwrapping.key_id)
+
+
+def _holder(context: Context) -> Holder:
+    return context.session.opened.vault_id, context.session.principal
 
 
 def _finish(context: Context, work: Work, sink: Writable) -> Result:
@@ -61,7 +91,7 @@ def encrypt_with(
     Raises:
         ValidationError: The plaintext is longer than `size`; then `sink` holds a part of a message.
     """
-    wanted = purpose_of(plan.keys, plan.encryption_context)
+    wanted = purpose_of(_holder(context), plan.keys, plan.encryption_context)
 
     def make() -> Materials:
         wrapping = sealing.Wrapping(plan.keys, _draft(context, plan, None), more=plan.more)

@@ -361,3 +361,174 @@ def test_the_oldest_data_key_goes_when_there_are_too_many_and_all_when_it_is_cle
 def test_bounds_have_bounds(bounds: dict[str, float]) -> None:
     with pytest.raises(errors.ValidationError):
         kmscli.CachingMaterials(**bounds)  # type: ignore[arg-type]
+
+
+# -- data keys that were decrypted -------------------------------------------------------------------------------------
+
+
+def decrypts(place: Path) -> int:
+    return lines(place).count("Decrypt")
+
+
+def made(vault: kmscli.OpenVault, data: bytes = b"x", **more: object) -> bytes:
+    options = {"key_id": "alias/app", "format": "message", **more}
+    return vault.encrypt(data, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ({"max_age": 60}, 1),
+        ({"max_age": 60, "max_messages": 1}, 6),
+        ({"max_age": 60, "max_messages": 2}, 3),
+        ({"max_age": 60, "max_bytes": 1}, 1),
+        ({"max_age": 19}, 3),
+        ({"max_age": 20}, 2),
+    ],
+)
+def test_a_decrypted_data_key_is_used_within_its_bounds(
+    vault: kmscli.OpenVault, place: Path, bounds: dict[str, int], expected: int
+) -> None:
+    clock = Seconds()
+    materials = kmscli.CachingMaterials(clock=clock, **bounds)
+    message = made(vault, b"correct horse")
+    for _ in range(6):
+        assert b"correct horse" == vault.decrypt(message, materials=materials)
+        clock.now += 10
+    assert decrypts(place) == expected
+
+
+def test_messages_that_share_a_data_key_are_read_with_one_decrypt(vault: kmscli.OpenVault, place: Path) -> None:
+    sealing, opening = (kmscli.CachingMaterials(max_age=60) for _ in range(2))
+    texts = [b"one", b"two", bytes(1000)]
+    messages = []
+    for text in texts:
+        sink = io.BytesIO()
+        vault.encrypt_stream(io.BytesIO(text), sink, key_ids="alias/app", materials=sealing)
+        messages.append(sink.getvalue())
+    processed = []
+    for message, text in zip(messages, texts, strict=True):
+        sink = io.BytesIO()
+        processed.append(vault.decrypt_stream(io.BytesIO(message), sink, materials=opening))
+        assert text == sink.getvalue()
+    assert decrypts(place) == 1
+    assert len({one.key_ids for one in processed}) == 1
+    assert processed[0].key_ids[0].startswith("arn:aws:kms:")
+
+
+def test_one_cache_serves_both_ways(vault: kmscli.OpenVault, place: Path) -> None:
+    materials = kmscli.CachingMaterials(max_age=60, capacity=1)
+    for text in (b"one", b"two"):
+        sink = io.BytesIO()
+        vault.encrypt_stream(io.BytesIO(text), sink, key_ids="alias/app", materials=materials)
+        assert text == vault.decrypt(sink.getvalue(), materials=materials)
+    assert (data_keys(place), decrypts(place)) == (1, 1)
+
+
+def test_other_data_keys_and_other_wishes_are_opened_anew(vault: kmscli.OpenVault, place: Path) -> None:
+    materials = kmscli.CachingMaterials(max_age=60)
+    key = vault.call("DescribeKey", KeyId="alias/app")["KeyMetadata"]["KeyId"]
+    message = made(vault)
+    for data, more in (
+        (message, {}),
+        (message, {"key_id": key}),
+        (made(vault), {}),
+        (made(vault, encryption_context={"a": "b"}), {}),
+        (made(vault, key_id=["alias/app", "alias/safe"]), {}),
+    ):
+        for _ in range(2):
+            assert b"x" == vault.decrypt(data, materials=materials, **more)  # type: ignore[arg-type]
+    assert decrypts(place) == 5
+
+
+def test_a_kept_data_key_is_of_no_use_for_another_key_that_is_asked_for(vault: kmscli.OpenVault) -> None:
+    materials = kmscli.CachingMaterials(max_age=60)
+    message = made(vault)
+    vault.decrypt(message, materials=materials)
+    with pytest.raises(errors.IncorrectKeyError):
+        vault.decrypt(message, materials=materials, key_id="alias/safe")
+
+
+def test_contexts_are_checked_with_a_kept_data_key_too(vault: kmscli.OpenVault) -> None:
+    materials = kmscli.CachingMaterials(max_age=60)
+    message = made(vault, encryption_context={"a": "b"})
+    vault.decrypt(message, materials=materials)
+    with pytest.raises(errors.ContextMismatchError):
+        vault.decrypt(message, materials=materials, encryption_context={"a": "c"})
+    with pytest.raises(errors.ContextMismatchError):
+        vault.decrypt(message, materials=materials, required=["b"])
+
+
+def test_a_forged_message_is_refused_with_a_kept_data_key_too(vault: kmscli.OpenVault) -> None:
+    materials = kmscli.CachingMaterials(max_age=60)
+    message = made(vault, b"correct horse", encryption_context={"name": "value"})
+    vault.decrypt(message, materials=materials)
+    for at in range(len(message)):
+        forged = message[:at] + bytes([message[at] ^ 1]) + message[at + 1 :]
+        with pytest.raises(errors.KmsError):
+            vault.decrypt(forged, materials=materials)
+    assert b"correct horse" == vault.decrypt(message, materials=materials)
+
+
+def test_what_is_disabled_has_its_effect_when_the_data_key_is_too_old_or_forgotten(
+    vault: kmscli.OpenVault, place: Path
+) -> None:
+    clock = Seconds()
+    materials = kmscli.CachingMaterials(max_age=60, clock=clock)
+    message = made(vault)
+    vault.decrypt(message, materials=materials)
+    key = vault.call("DescribeKey", KeyId="alias/app")["KeyMetadata"]["KeyId"]
+    vault.call("DisableKey", KeyId=key)
+    assert b"x" == vault.decrypt(message, materials=materials)
+    clock.now = 61
+    for _ in range(2):
+        with pytest.raises(errors.KeyDisabledError):
+            vault.decrypt(message, materials=materials)
+    # A refusal is not kept.
+    vault.call("EnableKey", KeyId=key)
+    assert b"x" == vault.decrypt(message, materials=materials)
+    vault.call("DisableKey", KeyId=key)
+    materials.clear()
+    with pytest.raises(errors.KeyDisabledError):
+        vault.decrypt(message, materials=materials)
+    assert decrypts(place) == 5
+
+
+def test_the_oldest_decrypted_data_key_goes_when_there_are_too_many(vault: kmscli.OpenVault, place: Path) -> None:
+    materials = kmscli.CachingMaterials(max_age=60, capacity=2)
+    messages = {name: made(vault) for name in "abc"}
+    for name in "abacab":
+        vault.decrypt(messages[name], materials=materials)
+    assert decrypts(place) == 4
+
+
+def test_a_data_key_is_kept_for_who_opened_it_in_this_vault(
+    vault: kmscli.OpenVault, place: Path, tmp_path: Path
+) -> None:
+    materials = kmscli.CachingMaterials(max_age=60)
+    message = made(vault)
+    vault.decrypt(message, materials=materials)
+    other = Home(tmp_path / "other").init()
+    other.close()
+    with (
+        kmscli.open_vault(other.folder, keyfile=other.keyfile) as stranger,
+        pytest.raises(errors.UnknownCiphertextKeyError),
+    ):
+        stranger.decrypt(message, materials=materials)
+
+
+def test_blobs_are_opened_anew(vault: kmscli.OpenVault, place: Path) -> None:
+    materials = kmscli.CachingMaterials(max_age=60)
+    blob = vault.encrypt(b"x", key_id="alias/app")
+    for _ in range(2):
+        assert b"x" == vault.decrypt(blob, materials=materials)
+    assert decrypts(place) == 2
+
+
+def test_kept_data_keys_neither_print_nor_pickle() -> None:
+    from kmscli.service.caching import Materials, Opened
+
+    for secret in (Materials(b"secret of 32 bytes", []), Opened(b"secret of 32 bytes", "arn")):
+        assert "secret" not in repr(secret)
+        with pytest.raises(TypeError):
+            pickle.dumps(secret)
