@@ -51,7 +51,7 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
         SomeFailedError: Some of several files failed.
         KmsError: What became of a single one.
     """
-    from kmscli.cli import _outcomes, _progress
+    from kmscli.cli import _ending, _outcomes, _progress
     from kmscli.cli._places import Places
     from kmscli.cli._work import unlocked
     from kmscli.service import files
@@ -71,7 +71,7 @@ def run(operation: str, request: dict[str, Any], given: dict[str, Any], settings
         return
     # Looked at before anybody is asked for a passphrase.
     jobs = places.jobs() if places.several else list(places.jobs())
-    with unlocked(settings) as context, _progress.shown(settings) as progress:
+    with _ending.tidied(), unlocked(settings) as context, _progress.shown(settings) as progress:
         make = _sealer(context, request, given, places) if operation == "Encrypt" else _opener(request, given, places)
         results = files.run(context, jobs, make, progress=progress)
         _outcomes.report(results, settings, single=not places.several)

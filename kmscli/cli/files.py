@@ -8,7 +8,7 @@ import msgspec
 from typer import Argument, Context, Exit, Option
 
 from kmscli import errors
-from kmscli.cli import _forms, _io, _outcomes, _progress, _values
+from kmscli.cli import _ending, _forms, _io, _outcomes, _progress, _values
 from kmscli.cli._new import verbs
 from kmscli.cli._render import Output
 from kmscli.cli._settings import Settings
@@ -129,7 +129,7 @@ def rewrap(  # noqa: PLR0913, PLR0917 - one for each option
         with opened(settings) as vault:
             _show_plan(map(rewrapping.Planner(keyring.of_vault(vault), wish).look, jobs), settings)
         return
-    with unlocked(settings) as acting, _progress.shown(settings) as progress:
+    with _ending.tidied(), unlocked(settings) as acting, _progress.shown(settings) as progress:
         make = rewrapping.rewrapper(acting, wish)
         results = files.run(acting, jobs, make, progress=progress)
         _outcomes.report(results, settings, single=single, summary="rewrapped")

@@ -22,6 +22,7 @@ MEMORY = 24 << 20
 """What the rooms of a flow may take together, if a single one does not take more."""
 
 _WAIT_FOR_HELPERS = 1.0
+"""Seconds for all of them together."""
 
 
 class Source(Protocol):
@@ -199,7 +200,7 @@ class Flow:
         self._turn = threading.Condition()
         self._next = 0
         self._last = last
-        self._written = 0
+        self._written = self._helping = 0
         self._failure: BaseException | None = None
 
     def run(self, threads: int) -> None:
@@ -216,8 +217,9 @@ class Flow:
                     pass
         except BaseException as error:
             self._fail(error)
-            for helper in helpers:
-                helper.join(_WAIT_FOR_HELPERS)
+            # Counted, not joined: Ctrl-C may have come while one was being started.
+            with self._turn:
+                self._turn.wait_for(lambda: not self._helping, _WAIT_FOR_HELPERS)
             raise
         for helper in helpers:
             helper.join()
@@ -225,12 +227,18 @@ class Flow:
             raise self._failure
 
     def _help(self) -> None:
+        with self._turn:
+            self._helping += 1
         try:
             room = self._stages.room()
             while self._step(room):
                 pass
         except BaseException as error:  # noqa: BLE001 - it is raised where the flow was started
             self._fail(error)
+        finally:
+            with self._turn:
+                self._helping -= 1
+                self._turn.notify_all()
 
     def _fail(self, error: BaseException) -> None:
         with self._turn:

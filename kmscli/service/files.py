@@ -213,7 +213,7 @@ def _write(entry: _Entry, outputs: Dropping, progress: Progress | None) -> None:
     job = entry.job
     output = job.sink
     if output is None:
-        output = streams.Memory(job.kept) if job.kept else streams.writing(job.target, entry.work.look())
+        output = streams.Memory(job.kept) if job.kept else streams.writing(job.target, entry.work.look(), watch=outputs)
     entry.output = outputs.add(output)
     entry.result = entry.work.write(output, progress)
     if isinstance(output, streams.Memory):

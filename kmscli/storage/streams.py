@@ -201,17 +201,20 @@ class New:
 
     held = True
 
-    def __init__(self, target: Path, look: Look, *, name: str | None = None) -> None:
+    def __init__(self, target: Path, look: Look, *, name: str | None = None, watch: "Dropping | None" = None) -> None:
         self.name = os.fspath(target) if name is None else name
         self.target = target
         self._temporary = files.new_name(target)
         self._named = False
-        with io_errors(self.name):
-            self._fd = os.open(
-                self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE
-            )
+        self._fd = -1
+        # Before there is a file: Ctrl-C may come between any two steps.
+        if watch is not None:
+            watch.add(self)
         try:
             with io_errors(self.name):
+                self._fd = os.open(
+                    self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE
+                )
                 # The owner first, because a change of it may clear bits; what nobody else may read is never open.
                 if look.owner is not None:
                     os.fchown(self._fd, *look.owner)
@@ -292,12 +295,13 @@ class Memory:
 Output = Through | New | Memory | MemoryFile
 
 
-def writing(path: Path | None, look: Look | None = None) -> Output:
+def writing(path: Path | None, look: Look | None = None, *, watch: "Dropping | None" = None) -> Output:
     """Open a user's output; None is standard output.
 
     Args:
         path: Where; a link is followed, a name of an open descriptor (/dev/stdout, /dev/fd/3) means that one.
         look: Mode and owner; None = those of an old file, else 0600.
+        watch: Watches over a new file from before it is there.
 
     Raises:
         InputOutputError: It cannot be written, or is a folder.
@@ -314,11 +318,11 @@ def writing(path: Path | None, look: Look | None = None) -> Output:
                 target = Path(os.path.realpath(path))
                 found = target.stat()
         except FileNotFoundError:
-            return New(target, look or Look(), name=os.fspath(path))
+            return New(target, look or Look(), name=os.fspath(path), watch=watch)
         if stat.S_ISDIR(found.st_mode):
             raise errors.InputOutputError(path=path, reason="is a directory")
         if stat.S_ISREG(found.st_mode):
-            return New(target, look or look_of(found), name=os.fspath(path))
+            return New(target, look or look_of(found), name=os.fspath(path), watch=watch)
         return Through(os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY), os.fspath(path), close=True)
 
 

@@ -115,7 +115,10 @@ def calls(stage: Stage) -> dict[tuple[str, bool], list[Touch]]:
 def fail_one(stage: Stage, touch: Touch) -> None:
     stage.reset()
     ended = stage.command.failed_when(touch.name[0], str(touch.number), "EIO")
-    assert {touch.file} == check(stage, ended, touch) == old_files(stage), touch
+    failed = check(stage, ended, touch)
+    assert failed == old_files(stage), touch
+    # The number is that of the run before, and may be a neighbour's in this one: how many files Python opens may vary.
+    assert 1 == len(failed), touch
 
 
 def fail_several(stage: Stage, row: list[Touch]) -> None:
