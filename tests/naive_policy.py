@@ -2,7 +2,7 @@
 
 It takes policies as `json.loads` gives them, and answers yes or no. Sources: IAM user guide, "Policy evaluation logic",
 "Condition operators", "Multivalued context keys", "Variables and tags"; AWS KMS developer guide, "Key policies",
-"Troubleshooting key access", "Creating grants".
+"Troubleshooting key access", "Creating grants", "Retiring and revoking grants".
 """
 
 import base64
@@ -30,6 +30,10 @@ def allowed(
     grants: list[dict[str, Any]],
 ) -> bool:
     """Decide."""
+    if key_policy is not None and request["action"].lower() == "kms:retiregrant":
+        # "Retiring and revoking grants": not effective in a key policy; the account itself may.
+        owner = {"AWS": f"arn:aws:iam::{account}:root"}
+        key_policy = {"Statement": {"Effect": "Allow", "Principal": owner, "Action": "*", "Resource": "*"}}
     if key_policy is not None and any(covered(request, key_policy, "Deny")):
         return False
     if any(any(covered(request, policy, "Deny")) for policy in identity.values()):
@@ -40,9 +44,13 @@ def allowed(
     how = covered(request, key_policy, "Allow")
     if "itself" in how and account_of(request["principal"]) == account:
         return True
-    how += [names(grant["grantee"], request["principal"]) for grant in grants if granted(request, grant)]
-    if any(names(grant["grantee"], request["principal"]) == "itself" for grant in grants if granted(request, grant)):
+    by_grant = [names(grant["grantee"], request["principal"]) for grant in grants if granted(request, grant)]
+    if request["action"].lower() == "kms:retiregrant":
+        lasting = [grant for grant in grants if not ended(request, grant) and grant.get("retiring")]
+        by_grant += [names(grant["retiring"], request["principal"]) for grant in lasting]
+    if "itself" in by_grant:
         return True
+    how += by_grant
     return any(how) and by_identity
 
 
@@ -229,9 +237,12 @@ def granted(request: Mapping[str, Any], grant: Mapping[str, Any]) -> bool:
     """Whether a grant allows this to its grantee."""
     operation = request["action"].partition(":")[2]
     named = operation in grant["operations"]
-    ended = grant.get("expires") is not None and request["now"] >= grant["expires"]
     constrained = operation in f"CreateGrant {WITH_CONTEXT} {PAIRS}".split()
-    return named and not ended and (not constrained or fulfils(request, grant, operation))
+    return named and not ended(request, grant) and (not constrained or fulfils(request, grant, operation))
+
+
+def ended(request: Mapping[str, Any], grant: Mapping[str, Any]) -> bool:
+    return grant.get("expires") is not None and request["now"] >= grant["expires"]
 
 
 def fulfils(request: Mapping[str, Any], grant: Mapping[str, Any], operation: str) -> bool:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from kmscli.model import patterns, principals
+from kmscli.model import patterns, principals, statement
 from kmscli.model.comparing import KINDS, positive
 from kmscli.model.conditions import OPERATORS, Condition
 from kmscli.model.patterns import Context, Parts, Test
@@ -221,6 +221,12 @@ class Document:
             )
             self._by_action[action] = found
         return found
+
+
+@lru_cache(maxsize=_TEXTS)
+def default_policy(account: str) -> Document:
+    """The policy of a key that has none of its own: the account decides."""
+    return Document(statement.default_policy(account))
 
 
 @lru_cache(maxsize=_TEXTS)

@@ -3,21 +3,22 @@
 An explicit Deny anywhere decides. Then a key is used by whom its key policy names, by whom an identity policy allows it
 where the key policy leaves that to the account, and by grantees; what has no key is for identity policies alone. All
 else is denied. Grants and identity policies alone never open a key whose policy says nothing, save grants of their own.
+Who may retire a grant, the grant says, and the account that made it; no key policy has a word in that.
 Source: IAM user guide, "Policy evaluation logic"; AWS KMS developer guide, "Troubleshooting key access", "Key policies"
-(Allows access to the AWS account and enables IAM policies) and "Grants in AWS KMS"; the words of a denial are those of
-IAM user guide, "Troubleshoot access denied error messages", with which AWS KMS answers.
+(Allows access to the AWS account and enables IAM policies), "Grants in AWS KMS" and "Retiring and revoking grants"; the
+words of a denial are those of IAM user guide, "Troubleshoot access denied error messages", with which AWS KMS answers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from kmscli.model import granted
-from kmscli.model.compiled import ACCOUNT, ITSELF, NOBODY, Document, Rule, who
+from kmscli.model import compiled, granted
+from kmscli.model.compiled import ACCOUNT, ITSELF, Document, Rule, who
 from kmscli.model.granted import Grant
 from kmscli.model.request import Request, folded
 
-KEY_POLICY, IDENTITY_POLICY, GRANT = "key policy", "identity policy", "grant"
+KEY_POLICY, IDENTITY_POLICY, GRANT, OWNER = "key policy", "identity policy", "grant", "account"
 _AWS_WORDS = {KEY_POLICY: "resource-based", IDENTITY_POLICY: "identity-based"}
 
 
@@ -36,14 +37,24 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True):
     identity: Mapping[str, Document]
     grants: Sequence[Grant] = ()
 
+    def of_key(self, action: str) -> Document | None:
+        """What speaks for the key about an action: its policy, or that the account may retire every grant."""
+        if self.key is not None and action.lower() == granted.RETIRE:
+            return compiled.default_policy(self.account)
+        return self.key
+
+    def place(self, action: str, label: str) -> "Source":
+        """The source that a statement of `of_key` is."""
+        return Source(OWNER, "", "") if action.lower() == granted.RETIRE else Source(KEY_POLICY, "", label)
+
 
 class Source(msgspec.Struct, frozen=True):
     """What decided.
 
     Attributes:
-        kind: KEY_POLICY, IDENTITY_POLICY or GRANT.
-        name: Of the identity policy, or the grant's id; "" for the key policy.
-        statement: The Sid or the place of the statement; "" for a grant.
+        kind: KEY_POLICY, IDENTITY_POLICY, GRANT, or OWNER for the account that the key belongs to.
+        name: Of the identity policy, or the grant's id; "" for the others.
+        statement: The Sid or the place of the statement; "" for a grant and for the account.
     """
 
     kind: str
@@ -107,6 +118,7 @@ class _Case:
         self.context = folded(request.context)
         self.who = who(request.principal)
         self.action = request.action.lower()
+        self.key = policies.of_key(self.action)
 
     def first(self, rules: Iterable[Rule], relation: int) -> Rule | None:
         """The first statement that means the request at least as closely as `relation`, and holds."""
@@ -118,10 +130,10 @@ class _Case:
 
     def denying(self) -> Source | None:
         """The first explicit Deny."""
-        if self.policies.key is not None:
-            rule = self.first(self.policies.key.about(self.action).denying, ACCOUNT)
+        if self.key is not None:
+            rule = self.first(self.key.about(self.action).denying, ACCOUNT)
             if rule is not None:
-                return Source(KEY_POLICY, "", rule.label)
+                return self.policies.place(self.action, rule.label)
         for name, document in sorted(self.policies.identity.items()):
             rule = self.first(document.about(self.action).denying, ACCOUNT)
             if rule is not None:
@@ -139,13 +151,13 @@ class _Case:
     def by_key_policy(self, key: Document, relation: int) -> Source | None:
         """The first statement of the key policy that allows."""
         rule = self.first(key.about(self.action).allowing, relation)
-        return None if rule is None else Source(KEY_POLICY, "", rule.label)
+        return None if rule is None else self.policies.place(self.action, rule.label)
 
     def by_grant(self) -> tuple[Source, int] | None:
         """A grant that allows, and how it means the principal: one that means itself before others."""
         found = None
         for grant in sorted(self.policies.grants, key=lambda one: one.grant_id):
-            related = grant.relation(self.who) if grant.names(self.action) else NOBODY
+            related = grant.relation(self.who, self.action)
             if related and granted.allows(grant, self.request) and (found is None or related > found[1]):
                 found = Source(GRANT, grant.grant_id, ""), related
         return found
@@ -165,7 +177,7 @@ def evaluate(request: Request, policies: Policies) -> Decision:
     denying = case.denying()
     if denying is not None:
         return Decision(allowed=False, action=request.action, sources=(denying,))
-    sources, missing = _allowing(case, policies.key)
+    sources, missing = _allowing(case, case.key)
     return Decision(allowed=not missing, action=request.action, sources=sources, missing=missing)
 
 
@@ -177,7 +189,10 @@ def _allowing(case: _Case, key: Document | None) -> tuple[tuple[Source, ...], st
     if own is not None:
         return (own,), ""
     left = case.by_key_policy(key, ACCOUNT)
-    answer = ((), KEY_POLICY) if left is None else _both(case.by_identity(), (left,))
+    if left is None:
+        answer: tuple[tuple[Source, ...], str] = (), IDENTITY_POLICY if case.action == granted.RETIRE else KEY_POLICY
+    else:
+        answer = _both(case.by_identity(), (left,))
     if answer[1]:
         grant = case.by_grant()
         if grant is not None:

@@ -3,13 +3,14 @@
 Nothing is decided here; `kmscli.model.decision` decides, by the same statements.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
 from kmscli.model import granted
 from kmscli.model.compiled import ACCOUNT, NOBODY, Check, Document, Rule, Who, who
-from kmscli.model.decision import GRANT, IDENTITY_POLICY, KEY_POLICY, Policies, Source
+from kmscli.model.decision import GRANT, IDENTITY_POLICY, Policies, Source
 from kmscli.model.patterns import Context
 from kmscli.model.request import Request, folded, values_of
 from kmscli.model.statement import ALLOW, DENY
@@ -57,17 +58,18 @@ def trace(request: Request, policies: Policies) -> tuple[Looked, ...]:
     """What was looked at, document by document: the key policy, identity policies by name, grants by id."""
     context, one = folded(request.context), who(request.principal)
     found: list[Looked] = []
-    if policies.key is not None:
-        found += _document(policies.key, (KEY_POLICY, ""), request, context, one)
+    key = policies.of_key(request.action)
+    if key is not None:
+        found += _document(key, partial(policies.place, request.action), request, context, one)
     for name, document in sorted(policies.identity.items()):
-        found += _document(document, (IDENTITY_POLICY, name), request, context, one)
+        found += _document(document, partial(Source, IDENTITY_POLICY, name), request, context, one)
     if policies.key is not None:
         found += _grants(request, policies, one)
     return tuple(found)
 
 
 def _document(
-    document: Document, place: tuple[str, str], request: Request, context: Context, one: Who
+    document: Document, place: Callable[[str], Source], request: Request, context: Context, one: Who
 ) -> Iterator[Looked]:
     about = document.about(request.action.lower())
     for rule in document.rules:
@@ -75,7 +77,7 @@ def _document(
             continue
         related = rule.relation(one, request.resource, context)
         if related != NOBODY:
-            yield _looked(rule, Source(*place, rule.label), context, by_account=related == ACCOUNT)
+            yield _looked(rule, place(rule.label), context, by_account=related == ACCOUNT)
 
 
 def _looked(rule: Rule, source: Source, context: Context, *, by_account: bool) -> Looked:
@@ -93,7 +95,7 @@ def _checked(check: Check, context: Context) -> Checked:
 
 def _grants(request: Request, policies: Policies, one: Who) -> Iterator[Looked]:
     for grant in sorted(policies.grants, key=lambda given: given.grant_id):
-        related = grant.relation(one) if grant.names(request.action.lower()) else NOBODY
+        related = grant.relation(one, request.action.lower())
         if related != NOBODY:
             checks = tuple(Checked(*msgspec.structs.astuple(bound)) for bound in granted.bounds(grant, request))
             source = Source(GRANT, grant.grant_id, "")

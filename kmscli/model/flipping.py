@@ -151,7 +151,7 @@ def _is_so(request: Request, change: Change) -> bool:
 
 def _from_policies(request: Request, policies: Policies, moments: list[datetime]) -> Iterator[Change]:
     one = who(request.principal)
-    for document in (policies.key, *policies.identity.values()):
+    for document in (policies.of_key(request.action), *policies.identity.values()):
         if document is None:
             continue
         about = document.about(request.action.lower())
@@ -197,7 +197,7 @@ def _changes(request: Request, check: Check, values: tuple[str, ...] | None) -> 
 
 def _from_grant(request: Request, grant: Grant, moments: list[datetime]) -> Iterator[Change]:
     action = request.action.lower()
-    if not grant.names(action) or grant.relation(who(request.principal)) == NOBODY:
+    if grant.relation(who(request.principal), action) == NOBODY:
         return
     if grant.expires is not None:
         moments += [grant.expires - _SECOND, grant.expires]
@@ -230,7 +230,8 @@ def _another(request: Request, policies: Policies, *, allowed: bool) -> Flip:
         if decision.allowed != allowed:
             return Flip(decision=decision, needs=PRINCIPAL, other=arn)
     if policies.key is not None:
-        for action in actions.WITH_KEY:
+        # Who may retire a grant is no matter of the key's: it would be the other answer to nearly every question.
+        for action in (each for each in actions.WITH_KEY if each != "kms:RetireGrant"):
             decision = evaluate(msgspec.structs.replace(request, action=action), policies)
             if decision.allowed != allowed:
                 return Flip(decision=decision, needs=ACTION, other=action)
@@ -242,7 +243,8 @@ def _named(policies: Policies) -> Iterable[str]:
     found: dict[str, None] = {}
     for rule in policies.key.rules if policies.key else ():
         found |= dict.fromkeys(sorted(rule.named.arns) if rule.named else ())
-    found |= dict.fromkeys(grant.grantee for grant in policies.grants)
+    for grant in policies.grants:
+        found |= dict.fromkeys(filter(None, (grant.grantee, grant.retiring)))
     return [arn for arn in found if (parsed := principals.parse_arn(arn)) is not None and parsed.kind != "root"]
 
 

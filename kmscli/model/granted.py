@@ -1,8 +1,8 @@
 """What a grant allows: its operations, to its grantee, under its constraint.
 
 Source: AWS KMS developer guide, "Grants in AWS KMS" and "Creating grants" (using grant constraints, granting
-CreateGrant permission); AWS KMS API reference, GrantConstraints: the case of a constraint's keys does not matter, that
-of its values does.
+CreateGrant permission), "Retiring and revoking grants"; AWS KMS API reference, GrantConstraints: the case of a
+constraint's keys does not matter, that of its values does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from kmscli.model.compiled import Named, Who
+from kmscli.model.compiled import NOBODY, Named, Who
 from kmscli.model.request import EQUALS, SUBSET, Request
 from kmscli.model.statement import ALLOW, Principal, Principals
 
@@ -29,6 +29,8 @@ CONTEXT_OPERATIONS = frozenset(
 )
 """The operations with an encryption context, to which a constraint applies even if a request brings none."""
 _CREATE = "kms:creategrant"
+RETIRE = "kms:retiregrant"
+"""The action about which no key policy says anything: the grant says who may end it."""
 _GRANTEES = 1024
 
 
@@ -42,6 +44,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         context_equals: EncryptionContextEquals.
         context_subset: EncryptionContextSubset.
         expires: From when on it allows nothing, or None.
+        retiring: ARN of who may retire it beside a grantee to whom it gives RetireGrant; "" for nobody.
     """
 
     grant_id: str
@@ -50,14 +53,15 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     context_equals: Mapping[str, str] | None = None
     context_subset: Mapping[str, str] | None = None
     expires: datetime | None = None
+    retiring: str = ""
 
-    def names(self, action: str) -> bool:
-        """Whether it is about an action in lower case."""
-        return any(f"kms:{operation}".lower() == action for operation in self.operations)
-
-    def relation(self, one: Who) -> int:
-        """How it means a principal: NOBODY, ACCOUNT or ITSELF of `kmscli.model.compiled`."""
-        return _grantee(self.grantee).relation(one)
+    def relation(self, one: Who, action: str) -> int:
+        """How it means a principal for an action in lower case: NOBODY, ACCOUNT or ITSELF (`kmscli.model.compiled`)."""
+        names = any(f"kms:{operation}".lower() == action for operation in self.operations)
+        related = _grantee(self.grantee).relation(one) if names else NOBODY
+        if action == RETIRE and self.retiring:
+            return max(related, _grantee(self.retiring).relation(one))
+        return related
 
 
 @lru_cache(maxsize=_GRANTEES)

@@ -219,14 +219,15 @@ def _weighed(
     identity = max((each.allows for each in tallies), default=_NO)
     denied = max((each.denies for each in tallies), default=_NO)
     allowed = identity
-    if policies.key is not None:
-        by_key = tally(policies.key)
+    key = policies.of_key(action)
+    if key is not None:
+        by_key = tally(key)
         denied = max(denied, by_key.denies)
         allowed = min(by_key.allows, identity)
         if one.account == policies.account:
             allowed = max(allowed, by_key.allows_itself)
         for grant in policies.grants:
-            related = grant.relation(one) if grant.names(action.lower()) else NOBODY
+            related = grant.relation(one, action.lower())
             if related != NOBODY:
                 how = granted_by(grant)
                 allowed = max(allowed, min(how, identity) if related == ACCOUNT else how)

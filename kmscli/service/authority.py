@@ -46,12 +46,7 @@ def policies(records: Records, member: Member, key: KeyGroup | None, grants: Ite
 
 def key_document(key: KeyGroup, account: str) -> Document:
     """The policy of a key in force, ready for deciding."""
-    return _default_document(account) if key.policy is None else compiled.key_policy(key.policy)
-
-
-@cache
-def _default_document(account: str) -> Document:
-    return Document(statement.default_policy(account))
+    return compiled.default_policy(account) if key.policy is None else compiled.key_policy(key.policy)
 
 
 def policy_text(key: KeyGroup, account: str) -> str:
@@ -81,6 +76,7 @@ def grant_of(record: GrantRecord) -> Grant:
         context_equals=record.context_equals,
         context_subset=record.context_subset,
         expires=record.expires,
+        retiring=record.retiring,
     )
 
 
@@ -133,7 +129,7 @@ def decide(
     if (kept := records.decided.get(place)) is not None:
         return Verdict(kept)
     known = policies(records, member, key)
-    documents = [*known.identity.values(), *([] if known.key is None else [known.key])]
+    documents = [*known.identity.values(), *filter(None, [known.of_key(f"kms:{ask.action}")])]
     said = [document.about(f"kms:{ask.action}".lower()) for document in documents]
     facts: Facts = {}
     plain = all(each.plain for each in said)

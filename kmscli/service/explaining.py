@@ -222,6 +222,8 @@ def _notes(who: Subject, action: str, key: KeyGroup | None, *, allowed: bool) ->
         yield f"{who.arn} is no principal of this vault: its own policies are not known here"
         return
     member = who.member.record
+    if action == "kms:RetireGrant":
+        yield "no key policy says who may retire a grant; each grant lets only itself be retired"
     row = OPERATIONS.get(action.removeprefix("kms:"))
     if row is not None and row.changes and allowed and not member.root:
         yield f"{member.name} is no root: only a root changes records; `kms serve` lets policy decide"

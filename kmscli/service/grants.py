@@ -283,14 +283,11 @@ def retire_grant(change: Change, request: RetireGrantRequest) -> RetireGrantResp
 def _retire(change: Change, named: str, grant_id: str, *, dry_run: bool | None) -> None:
     """End a grant in the name of whom it lets: its retiring principal, or its grantee if it names RetireGrant.
 
-    Beside them AWS lets the account itself, which here the roots of the vault stand for.
+    Beside them AWS lets the account itself, for which the roots of the vault stand, and to whom it gives the right by
+    an identity policy (AWS KMS developer guide, "Retiring and revoking grants"). No key policy does.
     """
     key = change.resolve(named)
-    found = _named(change, key, grant_id)
-    if found.retiring == change.principal_arn():
-        change.decide(key, grants=[msgspec.structs.replace(found, grantee=found.retiring, operations=("RetireGrant",))])
-    else:
-        change.decide(key, grants=[found])
+    change.decide(key, grants=[_named(change, key, grant_id)])
     _end(change, key, grant_id, dry_run=dry_run)
 
 

@@ -28,7 +28,7 @@ PRINCIPALS = [
     f"arn:aws:iam::{OTHER}:user/bob",
 ]
 NAMED = [*PRINCIPALS, f"arn:aws:iam::{ACCOUNT}:role/path/ci", f"arn:aws:iam::{ACCOUNT}:role/cd", ACCOUNT, OTHER, "*"]
-ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant"]
+ACTIONS = ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:CreateGrant", "kms:RetireGrant"]
 ACTION_PATTERNS = [*ACTIONS, "kms:decrypt", "kms:*", "*", "kms:Gen*Key", "kms:De?????", "kms:D*", "s3:*"]
 RESOURCES = [
     "*",
@@ -112,6 +112,7 @@ grants = st.fixed_dictionaries(
         "context_equals": contexts,
         "context_subset": contexts,
         "expires": st.sampled_from([NOW - timedelta(1), NOW, NOW + timedelta(1)]),
+        "retiring": st.sampled_from([name for name in NAMED if name.startswith("arn")]),
     },
 )
 values = st.sampled_from(ACTUAL) | st.lists(st.sampled_from(ACTUAL), max_size=3).map(tuple)
