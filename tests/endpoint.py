@@ -55,6 +55,7 @@ class Place:
             "LANG": "C.UTF-8",
             "KMS_VAULT": str(folder / "vault"),
             "KMS_KEYFILE": str(folder / "admin.key"),
+            "KMS_PRINCIPAL": "admin",
             "KMS_NO_INPUT": "1",
             "XDG_STATE_HOME": str(folder / "state"),
         }
@@ -63,8 +64,6 @@ class Place:
     def init(self) -> "Place":
         """Make the vault."""
         self.kms("init", "--new-keyfile", self.environ["KMS_KEYFILE"], "--region", self.region, "--kdf-memory", "8")
-        # Several principals follow: who acts is said from the beginning.
-        self.environ["KMS_PRINCIPAL"] = "admin"
         return self
 
     def kms(self, *words: str, data: bytes = b"", code: int = 0) -> bytes:
