@@ -1,19 +1,23 @@
 """HTTP/1.1 connections: bytes to whole requests within bounds, answers in the order of the requests.
 
 llhttp parses (package httptools); what is ours are the bounds. A connection works on one request at a time; what a
-client sends ahead waits, unread once a buffer is full, so nobody's memory grows with what others send. Head, body and
-idleness each have their time.
+client sends ahead waits, unread once a buffer is full, so nobody's memory grows with what others send. Nothing is begun
+for a client that does not take its answers. Head, body and idleness each have their time.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import httptools
 
 HEAD_MAX = 16 << 10
-"""Bytes of the request line and headers."""
+"""Bytes of the request line and headers, and of what follows a chunked body."""
+HEADERS_MAX = 100
+PIECE = 8 << 10
+"""Bytes that are parsed at once: what comes in one read may be many requests."""
 BODY_MAX = 1 << 20
 """Bytes of a body: more than the largest policy, in the longest spelling that JSON has for it."""
 BODIES_MAX = 64 << 20
@@ -24,19 +28,10 @@ AHEAD_MAX = 16
 REQUEST_SECONDS = 20.0
 """From the first byte of a request to its last, and for a client to take its answer."""
 IDLE_SECONDS = 600.0
+LINGER_SECONDS = 5.0
+"""For a client to read a refusal while it still sends: a socket that is closed then takes the refusal back."""
 
-_REASONS = {
-    200: b"OK",
-    400: b"Bad Request",
-    404: b"Not Found",
-    405: b"Method Not Allowed",
-    408: b"Request Timeout",
-    413: b"Content Too Large",
-    431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error",
-    501: b"Not Implemented",
-    503: b"Service Unavailable",
-}
+_REASONS = {each.value: each.phrase.encode() for each in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -80,10 +75,18 @@ class Connections:
         draining: Whether the server is at its end.
     """
 
-    def __init__(self, handler: Handler, clock: Callable[[], float]) -> None:
-        """Serve requests by `handler`; `clock` gives seconds that only grow."""
+    def __init__(self, handler: Handler, clock: Callable[[], float], *, most: int | None = None) -> None:
+        """Serve requests.
+
+        Args:
+            handler: Takes them.
+            clock: Gives seconds that only grow.
+            most: How many connections there may be: for one more, that ends which would end next by its time. None =
+                any number.
+        """
         self.handler = handler
         self.clock = clock
+        self.most = most
         self.open: set[Connection] = set()
         self.held = 0
         self.draining = False
@@ -91,6 +94,13 @@ class Connections:
     def __call__(self) -> "Connection":
         """One more."""
         return Connection(self)
+
+    def enter(self, connection: "Connection") -> None:
+        """Count one that was made; where there is no room, another ends, or itself if all are at work."""
+        self.open.add(connection)
+        if self.most is not None and len(self.open) > self.most:
+            # The newest is asked last: among equals the oldest goes.
+            min(self.open, key=lambda each: (each.deadline, each is connection)).abort()
 
     def sweep(self) -> None:
         """End what takes too long; call it about once a second."""
@@ -115,16 +125,22 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead",
+        "_blocked",
         "_body",
         "_busy",
-        "_closing",
+        "_closed",
+        "_ended",
+        "_eof",
+        "_expects",
         "_head",
         "_held",
         "_incoming",
         "_parser",
         "_paused",
-        "_size",
+        "_pumping",
+        "_refusal",
         "_transport",
+        "_unread",
         "_working",
         "deadline",
         "owner",
@@ -140,10 +156,13 @@ class Connection(asyncio.Protocol):
         self._parser: Any = None
         self._incoming: Incoming | None = None
         self._ahead: deque[Incoming] = deque()
-        self._body: list[bytes] = []
+        self._body = bytearray()
+        self._unread = b""
         self._working = _NOTHING
-        self._head = self._size = self._held = 0
-        self._busy = self._closing = self._paused = False
+        self._head = self._held = self._refusal = 0
+        self._busy = self._blocked = self._paused = self._pumping = self._expects = False
+        # The client has sent its last byte; no further request is taken; nothing more is sent.
+        self._eof = self._ended = self._closed = False
 
     # -- of the transport
 
@@ -153,56 +172,104 @@ class Connection(asyncio.Protocol):
         found = transport.get_extra_info("peername")
         self.peer = found[0] if isinstance(found, tuple) else ""
         self.deadline = self.owner.clock() + IDLE_SECONDS
-        self.owner.open.add(self)
+        self.owner.enter(self)
         if self.owner.draining:
-            transport.close()
+            self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End; an answer that comes later goes nowhere."""
         del exc
-        self._closing = True
+        self._ended = self._closed = True
         self._ahead.clear()
-        self._body = []
+        self._unread = b""
+        self._body = bytearray()
         # What is worked on is given back with its answer.
         self._hold(len(self._working.body) - self._held if self._busy else -self._held)
         self.owner.open.discard(self)
 
     def eof_received(self) -> bool:
-        """The client sends no more; it may still wait for an answer."""
-        self._closing = True
-        return self._busy
+        """The client sends no more; it may still wait for answers."""
+        self._eof = True
+        if not self._closed:
+            self._pump()
+        return not self._closed
 
     def pause_writing(self) -> None:
-        """The client does not take its answers: read nothing more of it."""
-        self._pause()
+        """The client does not take its answers: begin nothing more for it."""
+        self._blocked = True
+        if not self._busy:
+            self.deadline = self.owner.clock() + REQUEST_SECONDS
 
     def resume_writing(self) -> None:
         """It does again."""
-        self._resume()
+        self._blocked = False
+        if not self._busy and not self._closed:
+            self._rest()
+        self._pump()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
-        if self._closing:
+        """Take what came."""
+        if self._ended:
             return
+        self._unread = self._unread + data if self._unread else data
+        self._pump()
+
+    def _pump(self) -> None:
+        """Go on as far as it goes: the next request, or the next bytes; no recursion, however many are answered."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while not (self._closed or self._blocked):
+                if self._ahead and not self._busy:
+                    self._begin(self._ahead.popleft())
+                elif self._unread and len(self._ahead) < AHEAD_MAX:
+                    data = self._unread
+                    self._unread = data[PIECE:]
+                    self._parse(data[:PIECE])
+                else:
+                    break
+        finally:
+            self._pumping = False
+        if not (self._busy or self._closed or self._blocked):
+            self._settle()
+        if bool(self._unread or self._blocked) != self._paused and not self._transport.is_closing():
+            self._paused = not self._paused
+            (self._transport.pause_reading if self._paused else self._transport.resume_reading)()
+
+    def _settle(self) -> None:
+        """Nothing is worked on, and nothing waits."""
+        if self._refusal:
+            self._refused()
+        elif self._ended or self._eof:
+            self._close()
+        elif self._expects:
+            self._expects = False
+            self._transport.write(_CONTINUE)
+
+    def _parse(self, data: bytes) -> None:
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
-        if self._incoming is None or self._head >= 0:
-            self._head += len(data)
+        # Bytes since the request began, or since there was body: also a name or value that never ends is noticed.
+        self._head += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(501)
         except httptools.HttpParserError:
             self._refuse(400)
-        if self._head > HEAD_MAX and self._incoming is not None and not self._closing:
+        if self._head > HEAD_MAX and self._incoming is not None:
             self._refuse(431)
+        if self._ended:
+            self._unread = b""
 
     # -- of the parser
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._ended:
+            return
         self._incoming = Incoming()
-        self._body, self._size = [], 0
         if not self._busy:
             self.deadline = self.owner.clock() + REQUEST_SECONDS
 
@@ -213,47 +280,51 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        if self._incoming is not None:
-            self._incoming.headers.append((name.lower(), value))
+        incoming = self._incoming
+        if incoming is None or incoming.method:
+            return  # what follows a chunked body is signed by nobody, and believed by nobody
+        incoming.headers.append((name.lower(), value))
+        if len(incoming.headers) > HEADERS_MAX:
+            self._refuse(431)
 
     def on_headers_complete(self) -> None:
         """Its head is whole: its size is known, or will be watched."""
         incoming = self._incoming
-        self._head = -1  # what follows is body until the next request begins
-        if incoming is None or self._closing:
+        self._head = 0
+        if incoming is None:
             return
         incoming.method = self._parser.get_method().decode("ascii", "replace")
         incoming.keep = self._parser.should_keep_alive()
         length = incoming.header(b"content-length")
-        if length is not None and int(length) > BODY_MAX:
+        if self._parser.should_upgrade():
+            self._refuse(501)  # the parser leaves the body to the other protocol
+        elif length is not None and int(length) > BODY_MAX:
             self._refuse(413)
-        elif (incoming.header(b"expect") or b"").lower() == b"100-continue" and not self._busy:
-            self._transport.write(_CONTINUE)
+        elif (incoming.header(b"expect") or b"").lower() == b"100-continue":
+            self._expects = True
 
     def on_body(self, body: bytes) -> None:
         """A part of its body."""
-        self._size += len(body)
-        if self._size > BODY_MAX:
+        self._expects, self._head = False, 0
+        if self._incoming is None:
+            return
+        if len(self._body) + len(body) > BODY_MAX:
             self._refuse(413)
         elif self.owner.held + len(body) > BODIES_MAX:
             self._refuse(503)
-        elif not self._closing:
-            self._body.append(body)
+        else:
+            self._body += body
             self._hold(len(body))
 
     def on_message_complete(self) -> None:
         """It is whole."""
-        incoming, self._incoming, self._head = self._incoming, None, 0
-        if incoming is None or self._closing:
+        incoming, self._incoming, self._head, self._expects = self._incoming, None, 0, False
+        if incoming is None:
             return
-        incoming.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body = []
-        if self._busy:
-            self._ahead.append(incoming)
-            if len(self._ahead) >= AHEAD_MAX:
-                self._pause()
-        else:
-            self._begin(incoming)
+        if self._body:
+            incoming.body, self._body = bytes(self._body), bytearray()
+        self._ahead.append(incoming)
+        self._ended = not incoming.keep
 
     # -- requests and answers
 
@@ -279,37 +350,56 @@ class Connection(asyncio.Protocol):
         """
         self._busy = False
         self._hold(-len(self._working.body))
-        if self._transport is None or self._transport.is_closing():
+        if self._closed or self._transport.is_closing():
             return
-        keep = keep and not self.owner.draining and not (self._closing and not self._ahead)
+        keep = keep and not self.owner.draining
+        if self._ended or self._eof:
+            keep = keep and bool(self._ahead or self._unread or self._refusal)
+        self._rest()
         self._transport.write(_answer(status, headers, body, keep=keep))
-        if not keep:
+        if keep:
+            self._pump()
+        else:
             self._close()
-            return
+
+    def _rest(self) -> None:
+        """Wait for the client."""
         self.deadline = self.owner.clock() + (REQUEST_SECONDS if self._incoming is not None else IDLE_SECONDS)
-        if self._ahead:
-            self._begin(self._ahead.popleft())
-            if self._paused and len(self._ahead) < AHEAD_MAX // 2:
-                self._resume()
 
     def _refuse(self, status: int) -> None:
-        """Answer what cannot be a request of anybody, and end: where the next one would begin is not known."""
-        if self._closing:
+        """Answer what cannot be a request of anybody, and end: where the next one would begin is not known.
+
+        The answers before it come first.
+        """
+        if self._ended:
             return
-        self._closing = True
+        self._refusal, self._ended = status, True
         self._incoming = None
-        self._body = []
-        if self._busy:
-            # The answer before it comes first, and is the last.
-            return
-        self._transport.write(_answer(status, b"", b"", keep=False))
-        self._close()
+        self._hold(-len(self._body))
+        self._body = bytearray()
+
+    def _refused(self) -> None:
+        self._closed = True
+        self.deadline = self.owner.clock() + LINGER_SECONDS
+        self._transport.write(_answer(self._refusal, b"", b"", keep=False))
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def expire(self) -> None:
         """Its time is over."""
-        if self._incoming is not None and not self._busy:
+        if self._closed or self._blocked:
+            self.abort()
+        elif self._incoming is not None:
             self._refuse(408)
-        self._transport.abort() if self._closing else self._close()
+            self._pump()
+        else:
+            self._close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._ended = self._closed = True
+        self.owner.open.discard(self)
+        self._transport.abort()
 
     def close_if_idle(self) -> None:
         """End, if no request is under way."""
@@ -317,20 +407,10 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _close(self) -> None:
-        self._closing = True
+        self._ended = self._closed = True
         # A client that does not take its last answer is not waited for.
         self.deadline = self.owner.clock() + REQUEST_SECONDS
         self._transport.close()
-
-    def _pause(self) -> None:
-        if not self._paused and not self._transport.is_closing():
-            self._paused = True
-            self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        if self._paused and not self._transport.is_closing():
-            self._paused = False
-            self._transport.resume_reading()
 
 
 def _answer(status: int, headers: bytes, body: bytes, *, keep: bool) -> bytes:
