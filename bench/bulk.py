@@ -1,7 +1,8 @@
 """Files of any size: the streaming engine against age, gpg, openssl and a plain copy, in turn, as whole programs.
 
 Each row is a ratio of medians, by the clock or by the seconds of a core; for the peers it is peer / kms, so more is
-better. The engine runs as a program of its own (`_engine.py`); the files lie in memory, so that no disk is measured.
+better. The engine runs as a program of its own (`_engine.py`); rows of the command are of `kms` as it is typed, with
+start, keyfile, vault and audit line. The files, the vault too, lie in memory, so that no disk is measured.
 Usage: `bulk.py [MIB [ROUNDS]]`.
 """
 
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import _vaults
 from _measure import machine, report
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a place in memory, and a folder of our own in it
@@ -78,6 +80,20 @@ def engine(act: str, given: Path | str, made: Path | str, *rest: int) -> list[st
     return [*ENGINE, act, str(given), str(made), *map(str, rest)]
 
 
+def command(act: str, given: Path | str, made: Path | str) -> list[str]:
+    """The same by the command; `vault` says with which vault."""
+    key = ["-k", "alias/bench-0"] if act == "encrypt" else []
+    return ["kms", act, *key, str(given), "-o", str(made)]
+
+
+def vault(folder: Path) -> None:
+    """Make a vault for the command, and have it used."""
+    os.environ["XDG_STATE_HOME"] = str(folder / "state")
+    _vaults.make(folder / "vault", 1)
+    os.environ["KMS_VAULT"], os.environ["KMS_KEYFILE"] = str(folder / "vault"), str(folder / "vault.key")
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
 def against_age(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
     key = folder / "age.key"
     subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
@@ -86,14 +102,20 @@ def against_age(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
     subprocess.run(["age", "-r", recipient, "-o", aged, plain], check=True)
     encrypts = ["age", "-r", recipient, "-o", NULL]
     decrypts = ["age", "-d", "-i", str(key), "-o", NULL]
-    ours = engine("encrypt", plain, NULL), None
-    compare("age / encrypt, a file to nowhere", rounds, ([*encrypts, str(plain)], None), ours, wall=2.5, cores=1.6)
-    ours = engine("decrypt", sealed, NULL), None
-    compare("age / decrypt, a file to nowhere", rounds, ([*decrypts, str(aged)], None), ours, wall=3.0)
-    ours = engine("encrypt", "-", "-"), str(plain)
-    compare("age / encrypt, a pipe", rounds, (encrypts, str(plain)), ours, wall=1.5)
-    ours = engine("decrypt", "-", "-"), str(sealed)
-    compare("age / decrypt, a pipe", rounds, (decrypts, str(aged)), ours, wall=1.5)
+    by_command = folder / "plain.by-command"
+    run((command("encrypt", plain, by_command), None))
+    for who, ours, made in (("", engine, sealed), ("the command, ", command, by_command)):
+        act: Act = ours("encrypt", plain, NULL), None
+        compare(
+            f"age / {who}encrypt, a file to nowhere", rounds, ([*encrypts, str(plain)], None), act, wall=2.5, cores=1.6
+        )
+        act = ours("decrypt", made, NULL), None
+        compare(f"age / {who}decrypt, a file to nowhere", rounds, ([*decrypts, str(aged)], None), act, wall=3.0)
+        act = ours("encrypt", "-", "-"), str(plain)
+        compare(f"age / {who}encrypt, a pipe", rounds, (encrypts, str(plain)), act, wall=1.5)
+        act = ours("decrypt", "-", "-"), str(made)
+        compare(f"age / {who}decrypt, a pipe", rounds, (decrypts, str(aged)), act, wall=1.5)
+    by_command.unlink()
 
 
 def against_gpg(folder: Path, plain: Path, _sealed: Path, rounds: int) -> None:
@@ -174,6 +196,7 @@ def main() -> None:
         machine(folder)
         print(f"# {mib} MiB, medians of {rounds} rounds, load {os.getloadavg()[0]:.1f}")
         plain, sealed = fill(folder / "plain", mib), folder / "plain.kms"
+        vault(folder)
         run((engine("encrypt", plain, sealed), None))
         for peer, measure in PEERS.items():
             if shutil.which(peer):
