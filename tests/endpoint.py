@@ -172,6 +172,7 @@ class Served:
             **self.place.access_key(principal).environ,
             "AWS_ENDPOINT_URL_KMS": self.url,
             "AWS_REGION": self.place.region,
+            "AWS_DEFAULT_REGION": self.place.region,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
