@@ -10,7 +10,7 @@ BIN = $(VENV)/bin
 INSTALLERS = 'pip>=26' 'hatchling>=1.27'
 BENCHES = bench/startup.py bench/ops.py bench/audit.py bench/usage.py bench/policy.py bench/bulk.py bench/many.py
 
-.PHONY: help demo test test-long fuzz lint bench docs clean
+.PHONY: help demo test test-long interop fuzz lint bench docs clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ test: $(VENV)/.test ## the tests, without those marked long
 
 test-long: $(VENV)/.test ## all tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
+
+interop: $(VENV)/.interop ## the AWS CLI, SOPS and other AWS clients against the real endpoint
+	@KMS_INTEROP=1 $(BIN)/python -m pytest -n auto --dist worksteal -q tests/interop $(PYTEST_ARGS)
 
 fuzz: $(VENV)/.fuzz ## feed the readers of messages, texts and blobs what atheris makes, for FUZZ_SECONDS=60
 	@for target in messages frames texts; do \
@@ -57,6 +60,14 @@ $(VENV)/.test: pyproject.toml $(VENV)/.python
 $(VENV)/.lint: $(VENV)/.test
 	@echo "installing the lint tools into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[lint]'
+	@touch $@
+
+# The S3 Encryption Client takes no cryptography that kms takes, so it has an environment of its own.
+$(VENV)/.interop: $(VENV)/.test
+	@echo "installing clients of the endpoint into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[interop]'
+	@$(BIN)/python -m venv --clear --without-pip $(VENV)/s3-client
+	@$(BIN)/python -m pip --python $(VENV)/s3-client/bin/python install --quiet --disable-pip-version-check --group s3-client
 	@touch $@
 
 # A wheel or nothing: building atheris takes a compiler with libFuzzer, and a long time.
