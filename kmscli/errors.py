@@ -130,6 +130,12 @@ class SerializationError(KmsError):
     text = "{problem}"
 
 
+class MalformedBodyError(SerializationError):
+    """A request over the wire whose body is no JSON object."""
+
+    text = "The body of the request is no JSON object."
+
+
 class UnknownOperationError(KmsError):
     """A request over the wire that names no operation."""
 
@@ -334,6 +340,14 @@ class InvalidKeyIdError(KmsError):
     exit_code = 20
     text = "Invalid keyId '{key_id}'"
     advice = "name a key by id, key ARN, alias/NAME or alias ARN"
+
+
+class OtherRegionError(KmsError):
+    """An ARN of another Region."""
+
+    code = "NotFoundException"
+    exit_code = 20
+    text = "Invalid arn {region}"
 
 
 class AliasNotFoundError(KmsError):
@@ -541,7 +555,7 @@ class MissingAuthenticationTokenError(KmsError):
 
     code = "MissingAuthenticationTokenException"
     exit_code = 30
-    text = "Request is missing Authentication Token"
+    text = "Missing Authentication Token"
     advice = "sign it with an access key (Signature Version 4), as every AWS SDK does"
 
 

@@ -2,7 +2,8 @@
 
 Implements docs/spec/endpoint.md, "Requests" and "Answers". Pure: what a member must be is read from the structs of the
 service; here only its JSON type counts, as in AWS, where the wire refuses a type (SerializationException) and the
-service a value (ValidationException). Members that nobody knows are left out, as there.
+service a value (ValidationException). Members that nobody knows are left out, as there. The texts about types are those
+of AWS's framework, as its services with the same protocol answer; but no text repeats a value, which may be a secret.
 """
 
 import binascii
@@ -24,22 +25,31 @@ TARGET = b"TrentService."
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
 
-_WITHOUT_MESSAGE = frozenset({"InvalidCiphertextException", "KMSInvalidSignatureException", "KMSInvalidMacException"})
+_WITHOUT_MESSAGE = frozenset(
+    {
+        "InvalidCiphertextException",
+        "KMSInvalidSignatureException",
+        "KMSInvalidMacException",
+        "UnknownOperationException",
+    }
+)
 _CAPITAL = frozenset({"AccessDeniedException", "SerializationException"})
-"""Errors whose text AWS sends as `Message`; and those above without any."""
+"""Errors whose text AWS sends as `Message`; those above it sends without any."""
 _INTERNAL = "KMSInternalException"
 _UNAVAILABLE = "DependencyTimeoutException"
 
-_NAMES: dict[Kind, str] = {
-    "string": "String",
-    "enum": "String",
-    "integer": "Integer",
-    "boolean": "Boolean",
-    "blob": "Blob",
-    "timestamp": "Timestamp",
-    "list": "List",
-    "map": "Map",
-    "structure": "Structure",
+_TARGETS: dict[Kind, str] = {
+    "string": "an String",
+    "enum": "an String",
+    "integer": "an Integer",
+    "boolean": "an Boolean",
+    "blob": "a Blob",
+    "timestamp": "milliseconds since epoch",
+}
+_WHOLES: dict[Kind, str] = {
+    "list": "Expected list or null",
+    "map": "Expected map or null",
+    "structure": "Expected null",
 }
 
 
@@ -73,14 +83,15 @@ def decode(operation: str, body: bytes) -> dict[str, object]:
         body: A JSON object; nothing is an empty one.
 
     Raises:
-        SerializationError: It is none, or a member has another JSON type than its shape.
+        SerializationError: A member has another JSON type than its shape.
+        MalformedBodyError: It is none.
     """
     try:
         found = _DECODER.decode(body) if body else {}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise errors.SerializationError(problem="Unexpected token: the body is no JSON") from error
+        raise errors.MalformedBodyError from error
     if type(found) is not dict:
-        raise errors.SerializationError(problem="Unexpected token: the body is no JSON object")
+        raise errors.MalformedBodyError
     if operation in operations.REFUSED:
         return found
     return _structure(operations.load(operation).request, found)
@@ -116,43 +127,59 @@ def _value(shape: Shape, value: Any) -> object:  # noqa: ANN401, PLR0911 - any J
         return [_value(shape.item, inner) for inner in value]
     if kind == "map" and given is dict and shape.item is not None:
         return {name: _value(shape.item, inner) for name, inner in value.items()}
-    raise errors.SerializationError(problem=f"{_TOKENS[given]} can not be converted to a {_NAMES[kind]}")
+    raise _unfit(kind, given)
 
 
-_TOKENS: dict[type, str] = {
-    str: "STRING_VALUE",
-    int: "NUMBER_VALUE",
-    float: "NUMBER_VALUE",
-    bool: "BOOLEAN_VALUE",
-    type(None): "NULL_VALUE",
-    list: "START_ARRAY",
-    dict: "START_OBJECT",
+def _unfit(kind: Kind, given: type) -> errors.SerializationError:
+    if given in _STARTS:
+        return errors.SerializationError(problem=f"{_STARTS[given]} found where not expected")
+    if kind in _WHOLES:
+        return errors.SerializationError(problem=_WHOLES[kind])
+    return errors.SerializationError(problem=f"{_CLASSES[given]} can not be converted to {_TARGETS[kind]}")
+
+
+_STARTS: dict[type, str] = {list: "Start of list", dict: "Start of structure or map"}
+_NUMBER = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber"
+_CLASSES: dict[type, str] = {
+    str: "class java.lang.String",
+    bool: "class java.lang.Boolean",
+    int: _NUMBER,
+    float: _NUMBER,
+    type(None): "null",
 }
 
 
 def _blob(text: str) -> bytes:
     try:
         blob = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        blob = None
+    except ValueError as error:
+        raise _no_blob(text) from error
     # There is one base64 of some bytes; surplus padding and stray bits are none.
-    if blob is None or binascii.b2a_base64(blob, newline=False).decode() != text:
-        raise errors.SerializationError(problem="STRING_VALUE can not be converted to a Blob: it is not base64")
+    if binascii.b2a_base64(blob, newline=False).decode() != text:
+        raise _no_blob(text)
     return blob
+
+
+def _no_blob(text: str) -> errors.SerializationError:
+    if len(text) % 4:
+        why = f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}"
+    else:
+        why = "Invalid Base64 character"
+    return errors.SerializationError(problem=f"The value can not be converted to a Blob: {why}")
 
 
 def _whole(value: float) -> int:
     try:
         return int(value)  # AWS cuts fractions off
     except (ValueError, OverflowError) as error:
-        raise errors.SerializationError(problem="NUMBER_VALUE can not be converted to an Integer") from error
+        raise _unfit("integer", float) from error
 
 
 def _time(value: float) -> datetime:
     try:
         found = datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise errors.SerializationError(problem="NUMBER_VALUE can not be converted to a Timestamp") from error
+        raise _unfit("timestamp", float) from error
     return found.replace(microsecond=found.microsecond // 1000 * 1000)
 
 
@@ -191,10 +218,8 @@ def encode_error(error: errors.KmsError) -> tuple[int, bytes]:
     """HTTP status and body for an error: AWS's name and text, and nothing of what only concerns the vault's owner."""
     code, message = _outer(error)
     body: dict[str, str] = {"__type": code}
-    if code in _CAPITAL:
-        body["Message"] = message
-    elif code not in _WITHOUT_MESSAGE and message:
-        body["message"] = message
+    if code not in _WITHOUT_MESSAGE and not isinstance(error, errors.MalformedBodyError):
+        body["Message" if code in _CAPITAL else "message"] = message
     status = error.http_status if code == error.code else 500
     return status, _ENCODER.encode(body)
 

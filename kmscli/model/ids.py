@@ -115,8 +115,11 @@ def _parse_arn(text: str, place: Place) -> KeyRef:
     if match is None:
         raise errors.InvalidArnError(arn=text)
     region, account, resource, key_id = match.groups()
-    if Place(account, region) != place:
-        raise errors.KeyNotFoundError(arn=text, hint=f"this vault is account {place.account}, Region {place.region}")
+    here = f"this vault is account {place.account}, Region {place.region}"
+    if region != place.region:
+        raise errors.OtherRegionError(region=region, hint=here)
+    if account != place.account:
+        raise errors.KeyNotFoundError(arn=text, hint=here)
     return KeyRef(key_id, None) if key_id is not None else KeyRef(None, resource)
 
 

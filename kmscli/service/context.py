@@ -352,7 +352,7 @@ class Call:
         known = KEY_SPECS[key.record.key_spec].usages[key.record.key_usage]
         if algorithm not in known:
             raise errors.InvalidKeyUsageError(
-                problem=f"Algorithm {algorithm} is not compatible with key spec {key.record.key_spec}.",
+                problem=f"Algorithm {algorithm} is incompatible with key spec {key.record.key_spec}.",
                 hint=f"this key has {' and '.join(known)}",
             )
 

@@ -87,7 +87,7 @@ def _encrypt_under(
     most = registry.family(spec).max_plaintext(int(KEY_SPECS[spec].parameter), OAEP_HASHES[algorithm])
     if len(plaintext) > most:
         raise errors.ValidationError(
-            problem=f"{algorithm} under {spec} takes at most {most} bytes, and the plaintext has {len(plaintext)}",
+            problem=f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {most} bytes.",
             hint="encrypt a data key under the RSA key, and the data under the data key",
         )
     ciphertext: bytes = materials.public_key(call, key).encrypt(plaintext, OAEP_HASHES[algorithm])

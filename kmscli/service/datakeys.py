@@ -113,7 +113,7 @@ def _data_key(call: Call, request: _DataKeyRequest) -> _Made:
 class GenerateRandomRequest(Request, frozen=True, kw_only=True):
     """Members of GenerateRandom."""
 
-    number_of_bytes: NumberOfBytes
+    number_of_bytes: Annotated[NumberOfBytes, Meta(extra={"missing": "NumberOfBytes is required."})]
     custom_key_store_id: KeyStoreId | None = None
     recipient: RecipientInfo | None = None
 

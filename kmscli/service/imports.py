@@ -196,7 +196,7 @@ def _valid_to(change: Change, request: ImportKeyMaterialRequest) -> datetime | N
         return None
     if request.valid_to is None:
         raise errors.ValidationError(
-            problem=f"ValidTo must be given when ExpirationModel is {EXPIRES}",
+            problem=f"A validTo date must be set if the ExpirationModel is {EXPIRES}",
             hint=f"--valid-to TIME, or --expiration-model {DOES_NOT_EXPIRE}",
         )
     latest = change.now + timedelta(days=limits.MATERIAL_VALID_DAYS_MAX)

@@ -30,6 +30,7 @@ class Shape(msgspec.Struct, frozen=True):
         choices: Values of an enum, in AWS's order.
         item: Shape of a list's items, or of a map's values.
         struct: The struct of a structure.
+        secret: Whether no part of a value may be shown.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Shape(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
     item: "Shape | None" = None
     struct: type[msgspec.Struct] | None = None
+    secret: bool = False
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ class Member(msgspec.Struct, frozen=True):
         required: Whether it must be there.
         description: One sentence for people; "" where none is written.
         own: Whether AWS does not have it.
+        missing: AWS's text if it is not there, where that is not the one of all members; else "".
     """
 
     name: str
@@ -60,6 +63,7 @@ class Member(msgspec.Struct, frozen=True):
     required: bool
     description: str
     own: bool
+    missing: str = ""
 
 
 @cache
@@ -77,6 +81,7 @@ def _member(field: msgspec.structs.FieldInfo) -> Member:
         required=field.required,
         description=_last(metas, "description") or "",
         own=_extra(metas, "own") is not None,
+        missing=_extra(metas, "missing") or "",
     )
 
 
@@ -110,6 +115,7 @@ def _shape(hint: Any) -> Shape:  # noqa: ANN401 - annotations have no common typ
         pattern=_extra(metas, "pattern"),
         minimum=_last(metas, "ge"),
         maximum=_last(metas, "le"),
+        secret=_extra(metas, "secret") is not None,
     )
     if bounded.kind == "enum":
         return msgspec.structs.replace(bounded, choices=get_args(bare))

@@ -59,7 +59,13 @@ Description = Annotated[
     str, Meta(min_length=0, max_length=limits.DESCRIPTION_MAX, description="What the key is for, in your words.")
 ]
 Plaintext = Annotated[
-    bytes, Meta(min_length=1, max_length=limits.PLAINTEXT_MAX, description="The bytes to encrypt, at most 4096.")
+    bytes,
+    Meta(
+        min_length=1,
+        max_length=limits.PLAINTEXT_MAX,
+        extra={"secret": True},
+        description="The bytes to encrypt, at most 4096.",
+    ),
 ]
 CiphertextBlob = Annotated[
     bytes, Meta(min_length=1, max_length=limits.CIPHERTEXT_MAX, description="A ciphertext that a key here made.")
@@ -95,7 +101,13 @@ MacAlgorithm = Annotated[
     Meta(description="The algorithm, which must be that of the key."),
 ]
 Message = Annotated[
-    bytes, Meta(min_length=1, max_length=limits.MESSAGE_MAX, description="The message, at most 4096 bytes.")
+    bytes,
+    Meta(
+        min_length=1,
+        max_length=limits.MESSAGE_MAX,
+        extra={"secret": True},
+        description="The message, at most 4096 bytes.",
+    ),
 ]
 MessageType = Annotated[
     Literal["RAW", "DIGEST", "EXTERNAL_MU"],

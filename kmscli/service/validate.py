@@ -23,6 +23,13 @@ from kmscli.service.shapes import Request
 R = TypeVar("R", bound=Request)
 
 _SHOWN_MAX = 256
+_ORDERS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"): (
+        *("HMAC_SHA_384", "HMAC_SHA_256"),
+        *("HMAC_SHA_224", "HMAC_SHA_512"),
+    )
+}
+"""Values of an enum in the order of the model -> in that of the service's answers, where it is known."""
 _PYTHON: dict[Kind, tuple[type, ...]] = {
     "string": (str,),
     "enum": (str,),
@@ -53,12 +60,14 @@ def decode(shape: type[R], values: Mapping[str, object]) -> R:
         count = len(check.faults)
         found = "1 validation error detected" if count == 1 else f"{count} validation errors detected"
         raise errors.ValidationError(problem=f"{found}: {'; '.join(check.faults)}", hint=check.hint)
+    if check.missing:
+        raise errors.ValidationError(problem=check.missing)
     return msgspec.convert(clean, shape, builtin_types=(bytes, datetime))
 
 
 def failed(value: str, path: str, constraint: str) -> str:
-    """AWS's sentence for one broken constraint."""
-    return f"Value {value} at '{path}' failed to satisfy constraint: {constraint}"
+    """AWS's sentence for one broken constraint; "" for a value that is not shown."""
+    return f"Value {value}{' ' if value else ''}at '{path}' failed to satisfy constraint: {constraint}"
 
 
 def missing(path: str) -> errors.ValidationError:
@@ -78,11 +87,13 @@ class _Check:
 
     Attributes:
         faults: A sentence for each broken constraint, in the order of the members.
+        missing: What AWS says of a member that is not there, where the service sees to it, not the check of shapes.
         hint: What the first fault that knows one would have the user do.
     """
 
     def __init__(self) -> None:
         self.faults: list[str] = []
+        self.missing = ""
         self.hint = ""
 
     def structure(self, struct: type[msgspec.Struct], values: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -93,6 +104,8 @@ class _Check:
             value = values.get(member.name)
             if value is not None:
                 clean[member.name] = value if holds(value) else self.value(member.shape, value, path + member.path)
+            elif member.missing:
+                self.missing = self.missing or member.missing
             elif member.required:
                 self._fault("null", path + member.path, "Member must not be null")
         if len(clean) < len(values):
@@ -119,7 +132,8 @@ class _Check:
         if shape.kind == "timestamp":
             return self._time(value, path)
         for constraint in _broken(shape, value):
-            self._fault(_shown(shape.kind, value), path, constraint)
+            # Of what is secret AWS shows nothing.
+            self._fault("" if shape.secret else _shown(shape.kind, value), path, constraint)
         return self._inner(shape, value, path)
 
     def _time(self, value: Any, path: str) -> Any:  # noqa: ANN401 - the values of a request
@@ -133,7 +147,7 @@ class _Check:
     def _decoded(self, text: str, path: str) -> bytes:
         blob = _from_base64(text)
         if blob is None:
-            self._fault("'<bytes>'", path, "Member must be base64")
+            self._fault("", path, "Member must be base64")
             self.hint = self.hint or "give base64, or name a file of bytes with fileb://"
             return b"?"
         return blob
@@ -217,12 +231,14 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:  # noqa: ANN401 - the va
     if shape.maximum is not None and value > shape.maximum:
         yield f"Member must have value less than or equal to {shape.maximum}"
     if shape.choices and value not in shape.choices:
-        yield f"Member must satisfy enum value set: [{', '.join(shape.choices)}]"
+        yield f"Member must satisfy enum value set: [{', '.join(_ORDERS.get(shape.choices, shape.choices))}]"
 
 
 def _shown(kind: Kind, value: object) -> str:
-    if kind == "blob" or isinstance(value, bytes):
-        return "'<bytes>'"
+    if isinstance(value, bytes):
+        return f"'java.nio.HeapByteBuffer[pos=0 lim={len(value)} cap={len(value)}]'"
+    if kind == "blob":
+        return ""
     if isinstance(value, list | tuple):
         return f"'[{_cut(', '.join(_plain(item) for item in value))}]'"
     return f"'{_cut(_plain(value))}'"

@@ -96,10 +96,17 @@ def test_an_arn_that_is_none_is_refused(text: str) -> None:
         ids.parse_key_ref(text, PLACE)
 
 
-@pytest.mark.parametrize("place", ["eu-central-1:000000000000", "local:111122223333"])
-def test_a_key_of_another_place_is_not_found_here(place: str) -> None:
-    with pytest.raises(errors.KeyNotFoundError) as caught:
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("eu-central-1:000000000000", "Invalid arn eu-central-1"),
+        ("local:111122223333", f"Key 'arn:aws:kms:local:111122223333:key/{KEY_ID}' does not exist"),
+    ],
+)
+def test_a_key_of_another_place_is_not_found_here(place: str, text: str) -> None:
+    with pytest.raises(errors.KmsError) as caught:
         ids.parse_key_ref(f"arn:aws:kms:{place}:key/{KEY_ID}", PLACE)
+    assert (caught.value.code, caught.value.message) == ("NotFoundException", text)
     assert caught.value.hint == "this vault is account 000000000000, Region local"
 
 

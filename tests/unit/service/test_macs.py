@@ -222,7 +222,7 @@ def test_an_algorithm_of_another_length_does_not_fit(ring: Ring, spec: str, oper
         key = ring.key(spec, GENERATE_VERIFY_MAC)
         error = ring.refused(operation, KeyId=key, MacAlgorithm=name, **members)
         assert ("InvalidKeyUsageException", 23) == (error.code, error.exit_code)
-        assert f"Algorithm {name} is not compatible with key spec {spec}." == error.message
+        assert f"Algorithm {name} is incompatible with key spec {spec}." == error.message
 
 
 @pytest.mark.parametrize("operation", ["GenerateMac", "VerifyMac"])

@@ -85,7 +85,7 @@ def test_the_algorithm_comes_before_the_rest(ring: Ring, operation: str) -> None
     error = ring.refused(operation, **request)
     spec = CHEAPEST[USAGES[operation]]
     assert ("InvalidKeyUsageException", 23) == (error.code, error.exit_code)
-    assert f"Algorithm {algorithm} is not compatible with key spec {spec}." == error.message
+    assert f"Algorithm {algorithm} is incompatible with key spec {spec}." == error.message
 
 
 # -- states ------------------------------------------------------------------------------------------------------------

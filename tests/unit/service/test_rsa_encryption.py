@@ -86,7 +86,7 @@ def test_the_largest_plaintext_is_that_of_aws(ring: Ring, spec: str, name: str) 
         assert bytes(size) == decrypt(ring, key, name, encrypt(ring, key, name, bytes(size)))
     error = ring.refused("Encrypt", KeyId=key, Plaintext=bytes(most + 1), EncryptionAlgorithm=name)
     assert ("ValidationException", 2) == (error.code, error.exit_code)
-    assert f"{name} under {spec} takes at most {most} bytes, and the plaintext has {most + 1}" == error.message
+    assert f"Algorithm {name} and key spec {spec} cannot encrypt data larger than {most} bytes." == error.message
     assert "encrypt a data key" in error.hint
 
 
@@ -168,7 +168,7 @@ def test_an_rsa_key_needs_its_algorithm_to_be_named(ring: Ring, operation: str) 
     for named in ({}, {"EncryptionAlgorithm": SYMMETRIC}):
         error = ring.refused(operation, **request, **named)
         assert ("InvalidKeyUsageException", 23) == (error.code, error.exit_code)
-        assert f"Algorithm SYMMETRIC_DEFAULT is not compatible with key spec {SMALLEST}." == error.message
+        assert f"Algorithm SYMMETRIC_DEFAULT is incompatible with key spec {SMALLEST}." == error.message
         assert "this key has RSAES_OAEP_SHA_1 and RSAES_OAEP_SHA_256" == error.hint
 
 
@@ -177,7 +177,7 @@ def test_an_rsa_key_needs_its_algorithm_to_be_named(ring: Ring, operation: str) 
 def test_a_symmetric_key_has_no_algorithm_of_rsa(ring: Ring, operation: str, name: str) -> None:
     error = ring.refused(operation, **ring.request(operation), EncryptionAlgorithm=name)
     assert ("InvalidKeyUsageException", 23) == (error.code, error.exit_code)
-    assert f"Algorithm {name} is not compatible with key spec SYMMETRIC_DEFAULT." == error.message
+    assert f"Algorithm {name} is incompatible with key spec SYMMETRIC_DEFAULT." == error.message
 
 
 @pytest.mark.parametrize("operation", ["Encrypt", "Decrypt"])
@@ -260,7 +260,7 @@ def test_a_plaintext_too_long_for_the_destination_is_refused(ring: Ring) -> None
     ring.perform("ReEncrypt", **to_rsa(ring, bytes(214)))
     error = ring.refused("ReEncrypt", **to_rsa(ring, bytes(215)))
     assert ("ValidationException", 2) == (error.code, error.exit_code)
-    assert "takes at most 214 bytes, and the plaintext has 215" in error.message
+    assert "cannot encrypt data larger than 214 bytes" in error.message
 
 
 @pytest.mark.parametrize(

@@ -304,7 +304,7 @@ def test_an_algorithm_of_other_keys_does_not_fit(ring: Ring, spec: str, operatio
     for name in SIGNING_ALGORITHMS.keys() - set(own):
         error = ring.refused(operation, KeyId=ring.key(spec, SIGN_VERIFY), SigningAlgorithm=name, **members)
         assert ("InvalidKeyUsageException", 23) == (error.code, error.exit_code)
-        assert f"Algorithm {name} is not compatible with key spec {spec}." == error.message
+        assert f"Algorithm {name} is incompatible with key spec {spec}." == error.message
         assert f"this key has {' and '.join(own)}" == error.hint
 
 

@@ -74,7 +74,10 @@ CONSTRAINTS = [
     ),
     (
         {"Plaintext": b"12345"},
-        "Value '<bytes>' at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4",
+        (
+            "Value 'java.nio.HeapByteBuffer[pos=0 lim=5 cap=5]' at 'plaintext' failed to satisfy constraint: "
+            "Member must have length less than or equal to 4"
+        ),
     ),
     (
         {"Operations": ["Encrypt", "Sign"]},
@@ -131,7 +134,7 @@ CONSTRAINTS = [
     ),
     (
         {"Plaintext": "not base64!"},
-        "Value '<bytes>' at 'plaintext' failed to satisfy constraint: Member must be base64",
+        "Value at 'plaintext' failed to satisfy constraint: Member must be base64",
     ),
     (
         {"Bogus": 1},
