@@ -70,8 +70,8 @@ class Job:
         """The members of the request, or why they cannot be read."""
         try:
             return wire.decode(self.operation, self.body)
-        except errors.KmsError as error:
-            return error
+        except Exception as error:  # noqa: BLE001 - others are worked on together with this one
+            return _failure(error)
 
 
 class Desk:

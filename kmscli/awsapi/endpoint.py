@@ -87,6 +87,9 @@ class Endpoint:
         except errors.KmsError as error:
             answer.send(error)
             return
+        except Exception as error:  # noqa: BLE001 - a bug is the answer to this request, and stops no other
+            answer.send(errors.InternalError(what=type(error).__name__))
+            return
         self._desk.submit(Job(operation, entry, incoming.body, answer.done))
 
     def finished(self, answer: "_Answer", status: int, error: errors.KmsError | None, principal: str) -> None:

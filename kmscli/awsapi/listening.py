@@ -62,8 +62,7 @@ def on_tcp(host: str, port: int, *, workers: int, scheme: str) -> Listening:
         raise errors.InputOutputError(path=where, reason=error.strerror or str(error)) from error
     for each in sockets:
         each.listen(BACKLOG)
-    port = address[1]
-    return Listening(sockets, f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+    return Listening(sockets, _url(scheme, host, address[1]))
 
 
 def _bound(family: int, address: tuple[object, ...], *, share: bool) -> socket.socket:
@@ -112,14 +111,44 @@ def _clear(path: Path) -> None:
                 path.unlink()
 
 
-def handed_over(environ: dict[str, str]) -> list[Listening]:
-    """What systemd hands over (sd_listen_fds(3)); nothing if it is not meant for this process."""
-    if environ.get("LISTEN_PID") != str(os.getpid()):
+def handed_over(environ: dict[str, str], *, tls: bool) -> list[Listening]:
+    """What systemd hands over (sd_listen_fds(3)); nothing if it is not meant for this process.
+
+    Args:
+        environ: The environment.
+        tls: Whether TCP is served over TLS.
+
+    Raises:
+        InputOutputError: A descriptor is no socket.
+        UsageError: One is open to other machines, and there is no TLS.
+    """
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not environ.get("LISTEN_FDS", "").isdigit():
         return []
-    found = []
-    for number in range(_FIRST_HANDED, _FIRST_HANDED + int(environ.get("LISTEN_FDS", "0"))):
+    return [_handed(number, tls=tls) for number in range(_FIRST_HANDED, _FIRST_HANDED + int(environ["LISTEN_FDS"]))]
+
+
+def _handed(number: int, *, tls: bool) -> Listening:
+    try:
         os.set_inheritable(number, False)  # noqa: FBT003 - it takes no keyword
         handed = socket.socket(fileno=number)
         name = handed.getsockname()
-        found.append(Listening([handed], name if isinstance(name, str) else f"http://{name[0]}:{name[1]}"))
-    return found
+    except OSError as error:
+        raise errors.InputOutputError(path=f"descriptor {number}", reason=error.strerror or str(error)) from error
+    if isinstance(name, str):
+        return Listening([handed], name)
+    host, port = name[:2]
+    if not tls and not is_loopback(host):
+        raise exposed(host)
+    return Listening([handed], _url("https" if tls else "http", host, port))
+
+
+def exposed(host: str) -> errors.UsageError:
+    """That an address is open to other machines, without TLS."""
+    return errors.UsageError(
+        problem=f"listening on {host} without TLS would show every secret to the network",
+        hint="give --tls-cert and --tls-key",
+    )
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

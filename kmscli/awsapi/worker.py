@@ -7,10 +7,12 @@ the disk: then nothing more may be answered.
 import asyncio
 import gc
 import os
+import resource
 import signal
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -27,7 +29,10 @@ GRACE_SECONDS = 10.0
 """How long requests that are under way may take after the server was told to end."""
 LOG_FAILED = 52
 """Exit code of a worker that could not be sure of its log."""
+OWN_FILES = 128
+"""Descriptors that are kept for the vault and its log; the others are for clients."""
 _SWEEP_SECONDS = 1.0
+_CLIENTS_MAX = 100_000
 _COLLECTIONS = (20_000, 20, 50)
 
 
@@ -66,6 +71,16 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def _room() -> int:
+    """How many clients there is room for, once this process may open as many files as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # a system may bound it below what it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return _CLIENTS_MAX if soft == resource.RLIM_INFINITY else max(1, min(_CLIENTS_MAX, soft - OWN_FILES))
 
 
 def run(plan: Plan, number: int, metrics: Metrics, *, ready: int, alive: int) -> int:
@@ -107,7 +122,7 @@ class _Worker:
             seconds=time.time,
             log=self._note if plan.write_log else None,
         )
-        self._api = Connections(api, time.monotonic)
+        self._api = Connections(api, time.monotonic, most=_room())
         self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic)
 
     async def serve(self, ready: int, alive: int) -> int:

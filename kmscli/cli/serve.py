@@ -98,7 +98,7 @@ def _plan(options: _Options, settings: Settings, principal: str, held: "Opened")
     from kmscli.awsapi import listening
     from kmscli.awsapi.worker import Plan
 
-    found = listening.handed_over(dict(os.environ))
+    found = listening.handed_over(dict(os.environ), tls=options.tls is not None)
     if not found and options.unix is not None:
         found = [listening.on_path(options.unix)]
     elif not found:
@@ -158,10 +158,7 @@ def _check(options: _Options) -> None:
     if options.unix is not None and options.tls is not None:
         raise errors.UsageError(problem="--unix and --tls-cert exclude each other")
     if options.unix is None and options.tls is None and not listening.is_loopback(options.host):
-        raise errors.UsageError(
-            problem=f"listening on {options.host} without TLS would show every secret to the network",
-            hint="give --tls-cert and --tls-key",
-        )
+        raise listening.exposed(options.host)
 
 
 def _check_root(context: "Work") -> None:
