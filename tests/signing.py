@@ -24,17 +24,17 @@ Headers = list[tuple[str, str]]
 def _received(request: AWSRequest) -> Request:
     headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
     url = urlsplit(request.url)
-    return Request(request.method, url.path, url.query, [(b"host", HOST.encode()), *headers])
+    return Request(request.method, url.path, url.query, [(b"host", url.netloc.encode()), *headers])
 
 
-def _unsigned(method: str, target: str, headers: Headers, body: bytes) -> AWSRequest:
-    request = AWSRequest(method, f"http://{HOST}{target}", data=body)
+def _unsigned(method: str, target: str, headers: Headers, body: bytes, host: str = HOST) -> AWSRequest:
+    request = AWSRequest(method, f"http://{host}{target}", data=body)
     for name, value in headers:
         request.headers.add_header(name, value)
     return request
 
 
-def signed(
+def signed(  # noqa: PLR0913 - whatever a signature can differ in
     target: str = "/",
     *,
     method: str = "POST",
@@ -43,10 +43,12 @@ def signed(
     region: str = REGION,
     service: str = "kms",
     token: str | None = None,
+    key: tuple[str, str] = (ACCESS_KEY_ID, SECRET),
+    host: str = HOST,
 ) -> Request:
     """A request that botocore signed just now, in its Authorization header."""
-    request = _unsigned(method, target, headers, body)
-    SigV4Auth(Credentials(ACCESS_KEY_ID, SECRET, token), service, region).add_auth(request)
+    request = _unsigned(method, target, headers, body, host)
+    SigV4Auth(Credentials(*key, token), service, region).add_auth(request)
     return _received(request)
 
 

@@ -134,7 +134,7 @@ Marker = Annotated[
     Meta(
         min_length=1,
         max_length=limits.MARKER_MAX,
-        extra={"pattern": r"^[\u0020-\u00FF]*$"},
+        extra={"pattern": r"[\u0020-\u00FF]*"},
         description="Where the next page starts: NextMarker of the page before.",
     ),
 ]
