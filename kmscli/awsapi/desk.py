@@ -23,6 +23,7 @@ from kmscli.service.batch import AT_ONCE, Outcome
 from kmscli.service.context import Context
 from kmscli.service.dispatch import perform, settled
 from kmscli.service.operations import OPERATIONS
+from kmscli.storage.segments import check_folder
 from kmscli.vault.records import Records
 from kmscli.vault.session import Evaluated, Session
 
@@ -128,7 +129,8 @@ class Desk:
         return not (self._waiting or self._syncing or self._slow_waiting)
 
     def check(self) -> None:
-        """See that the vault can be read; KmsError if not."""
+        """See that the vault can be read and its log is there; KmsError if not."""
+        check_folder(self._session.vault.paths.audit)
         with self._session.read():
             pass
 

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -153,7 +154,7 @@ def _check(options: _Options) -> None:
         raise errors.UsageError(problem=f"--port takes a number from 0 to 65535, not {options.port}")
     if not 1 <= options.workers <= _WORKERS_MAX:
         raise errors.UsageError(problem=f"--workers takes a number from 1 to {_WORKERS_MAX}, not {options.workers}")
-    if options.rate is not None and options.rate <= 0:
+    if options.rate is not None and not 0 < options.rate < inf:
         raise errors.UsageError(problem="--requests-per-second takes a number above 0")
     if options.unix is not None and options.tls is not None:
         raise errors.UsageError(problem="--unix and --tls-cert exclude each other")
