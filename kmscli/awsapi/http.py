@@ -24,6 +24,8 @@ BODIES_MAX = 64 << 20
 """Bytes of bodies that all connections may hold together; who comes with more then is told to come again."""
 AHEAD_MAX = 16
 """Requests that one client may have sent ahead before no more is read."""
+AT_ONCE = 16
+"""Requests of one client that are begun before others have their turn."""
 
 REQUEST_SECONDS = 20.0
 """From the first byte of a request to its last, and for a client to take its answer."""
@@ -75,7 +77,14 @@ class Connections:
         draining: Whether the server is at its end.
     """
 
-    def __init__(self, handler: Handler, clock: Callable[[], float], *, most: int | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        clock: Callable[[], float],
+        *,
+        most: int | None = None,
+        soon: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
         """Serve requests.
 
         Args:
@@ -83,10 +92,12 @@ class Connections:
             clock: Gives seconds that only grow.
             most: How many connections there may be: for one more, that ends which would end next by its time. None =
                 any number.
+            soon: Calls something after what else is to be done now; None = who sends much ahead is served alone.
         """
         self.handler = handler
         self.clock = clock
         self.most = most
+        self.soon = soon
         self.open: set[Connection] = set()
         self.held = 0
         self.draining = False
@@ -218,10 +229,14 @@ class Connection(asyncio.Protocol):
         """Go on as far as it goes: the next request, or the next bytes; no recursion, however many are answered."""
         if self._pumping:
             return
-        self._pumping = True
+        self._pumping, begun = True, 0
         try:
             while not (self._closed or self._blocked):
                 if self._ahead and not self._busy:
+                    if begun == AT_ONCE and self.owner.soon is not None:
+                        self.owner.soon(self._pump)
+                        break
+                    begun += 1
                     self._begin(self._ahead.popleft())
                 elif self._unread and len(self._ahead) < AHEAD_MAX:
                     data = self._unread
@@ -231,7 +246,7 @@ class Connection(asyncio.Protocol):
                     break
         finally:
             self._pumping = False
-        if not (self._busy or self._closed or self._blocked):
+        if not (self._busy or self._closed or self._blocked or self._ahead):
             self._settle()
         if bool(self._unread or self._blocked) != self._paused and not self._transport.is_closing():
             self._paused = not self._paused

@@ -122,8 +122,8 @@ class _Worker:
             seconds=time.time,
             log=self._note if plan.write_log else None,
         )
-        self._api = Connections(api, time.monotonic, most=_room())
-        self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic)
+        self._api = Connections(api, time.monotonic, most=_room(), soon=loop.call_soon)
+        self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic, soon=loop.call_soon)
 
     async def serve(self, ready: int, alive: int) -> int:
         with self._plan.queue.entered() as turn:

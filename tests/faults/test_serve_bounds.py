@@ -147,7 +147,7 @@ def test_who_sends_ahead_and_takes_no_answers_is_bounded(vault: Place) -> None:
                 for made in deaf:
                     push(made, ahead)
             works(served)
-            assert memory(served) - before < 60 * MIB
+            assert memory(served) - before < 30 * MIB
             # Who takes them in the end gets them in order.
             deaf[0].settimeout(20)
             text = deaf[0].recv(1 << 16)

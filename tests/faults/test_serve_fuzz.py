@@ -4,11 +4,13 @@ Never an error of the server, never silence; and after it all the log holds.
 """
 
 import json
+import socket
 from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +19,10 @@ from kmscli.service import audits
 from kmscli.service.operations import OPERATIONS, REFUSED
 from tests import awsmodel
 from tests.desk import Answer, AtDesk, at_desk, request
+from tests.endpoint import REGION, running
 from tests.faults import requests
 from tests.faults.requests import HOSTILE, Known
+from tests.faults.test_serve_kills import children
 from tests.principals import People, statement
 
 ALWAYS = {"ValidationException", "AccessDeniedException"}
@@ -273,3 +277,22 @@ def test_one_that_fails_takes_nobody_with_it(fuzzed: Fuzzed) -> None:
     bad = request(fuzzed.desk.credentials, fuzzed.desk.region, "GenerateRandom", deep)
     answers = fuzzed.desk.send((good + bad) * 5)
     assert [200, 400] * 5 == [answer.status for answer in answers]
+
+
+def test_over_sockets_hostile_requests_are_refused_and_the_server_lives_on() -> None:
+    with running("--workers", "2") as served:
+        key = served.place.access_key()
+        credentials = Credentials(key.access_key_id, key.secret)
+        host, _, port = served.url.removeprefix("http://").rpartition(":")
+        workers = children(served.process.pid)
+        for how in sorted(HOSTILE):
+            text = request(credentials, REGION, "Encrypt", requests.hostile(how, "{}", "KeyId"))
+            with socket.create_connection((host, int(port)), timeout=20) as made:
+                made.sendall(text + text)
+                received = b""
+                while received.count(b"x-amzn-requestid") < 2:
+                    received += made.recv(65536)
+            assert 2 == received.count(b"HTTP/1.1 400 "), (how, received)
+        served.client().generate_random(NumberOfBytes=8)
+        assert workers == children(served.process.pid)
+        served.place.kms("audit", "verify", "--full")

@@ -226,6 +226,22 @@ def test_any_number_of_requests_that_came_ahead_are_answered_without_recursion()
     assert [200] * 20_001 == line.statuses
 
 
+def test_who_sends_much_ahead_lets_others_have_their_turn() -> None:
+    line = Line(at_once=True)
+    later: list[Callable[[], None]] = []
+    line.connections.soon = later.append
+    line.send(post() * 100 + b"\0")
+    assert http.AT_ONCE == len(line.got)
+    other, connection = line.connect()
+    connection.data_received(post())
+    assert other.written.startswith(b"HTTP/1.1 200 ")
+    line.connection.eof_received()
+    while later:
+        later.pop(0)()
+    assert [200] * 100 + [400] == line.statuses
+    line.lost()
+
+
 def test_who_sends_too_much_ahead_is_not_read_any_more() -> None:
     line = Line()
     line.send(b"GET / HTTP/1.1\r\n\r\n" * 5_000)
