@@ -39,7 +39,7 @@ _BOUNDED = settings(
     phases=[Phase.explicit, Phase.generate],
 )
 quick = settings(_BOUNDED, max_examples=8)
-thorough = settings(_BOUNDED, max_examples=400)
+thorough = settings(_BOUNDED, max_examples=150)
 
 
 class Fuzzed:
