@@ -115,9 +115,10 @@ def fuzzed() -> Iterator[Fuzzed]:
 def allowed_of(operation: str) -> set[str]:
     if operation in REFUSED:
         return {UNSUPPORTED}
-    # The model forgets it where a key is only described.
-    tokens = {"InvalidGrantTokenException"} if operation in awsmodel.taking("GrantTokens") else set()
-    return awsmodel.errors(operation) | ALWAYS | {UNSUPPORTED} | tokens
+    # The model forgets these where a key is only described, and where its policies are listed.
+    forgotten = {"GrantTokens": "InvalidGrantTokenException", "Marker": "InvalidMarkerException"}
+    taken = {error for member, error in forgotten.items() if operation in awsmodel.taking(member)}
+    return awsmodel.errors(operation) | ALWAYS | {UNSUPPORTED} | taken
 
 
 def any_valid(fuzzed: Fuzzed, operation: str, data: st.DataObject) -> None:
