@@ -8,7 +8,7 @@ FUZZ_SECONDS = 60
 VENV = .venv
 BIN = $(VENV)/bin
 INSTALLERS = 'pip>=26' 'hatchling>=1.27'
-BENCHES = bench/startup.py bench/ops.py bench/audit.py bench/usage.py bench/policy.py bench/bulk.py bench/many.py
+BENCHES = bench/startup.py bench/ops.py bench/audit.py bench/usage.py bench/policy.py bench/bulk.py bench/many.py bench/serve.py
 
 .PHONY: help demo test test-long interop fuzz lint bench docs clean
 
