@@ -144,15 +144,6 @@ class UnknownOperationError(KmsError):
     text = "The requested operation is not recognized by the service."
 
 
-class RequestTooLargeError(KmsError):
-    """A request over the wire whose body is larger than any operation needs."""
-
-    code = "RequestEntityTooLargeException"
-    exit_code = 2
-    http_status = 413
-    text = "The request body is larger than {limit} bytes."
-
-
 class InvalidArnError(KmsError):
     """An ARN that is not one, or not of the kind the member wants."""
 

@@ -227,8 +227,8 @@ class Desk:
         )
 
     def _perform(self, job: Job) -> Outcome:
-        session, gate = self._session_of_thread()
         try:
+            session, gate = self._session_of_thread()
             with session.read() as records:
                 context = job.context(session, gate, records)
             members = job.members()
@@ -255,8 +255,8 @@ class Desk:
         job.done(job, future.result())
 
     def close(self) -> None:
-        """Bring what is under way to its end."""
-        self._slow.shutdown()
+        """Bring what is under way to its end; what was not begun is not."""
+        self._slow.shutdown(cancel_futures=True)
         self._syncs.put(None)
         self._syncer.join()
         self._session.vault.store.close()

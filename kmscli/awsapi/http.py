@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 
 import httptools
@@ -181,7 +182,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = transport
         found = transport.get_extra_info("peername")
-        self.peer = found[0] if isinstance(found, tuple) else ""
+        self.peer = _address(found[0]) if isinstance(found, tuple) else ""
         self.deadline = self.owner.clock() + IDLE_SECONDS
         self.owner.enter(self)
         if self.owner.draining:
@@ -426,6 +427,12 @@ class Connection(asyncio.Protocol):
         # A client that does not take its last answer is not waited for.
         self.deadline = self.owner.clock() + REQUEST_SECONDS
         self._transport.close()
+
+
+def _address(host: str) -> str:
+    """The address that policies know a client by: that of IPv4 also where a socket of IPv6 tells of it."""
+    found = ip_address(host.partition("%")[0])
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _answer(status: int, headers: bytes, body: bytes, *, keep: bool) -> bytes:

@@ -14,7 +14,6 @@ from kmscli.awsapi import worker
 from kmscli.awsapi.metrics import Metrics
 from kmscli.awsapi.worker import GRACE_SECONDS, LOG_FAILED, Plan
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP}
 _PAUSE_SECONDS = 0.5
 """Between two starts of a worker that ended by itself: one that cannot start must not take a core."""
 _ENDS_BY_ITSELF = 5
@@ -29,7 +28,6 @@ def run(plan: Plan, announce: Callable[[], None], *, complain: Callable[[str], N
         announce: Called once all workers serve.
         complain: Takes a sentence about what went wrong.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     return _Supervisor(plan, complain).run(announce)
 
 
@@ -44,13 +42,15 @@ class _Supervisor:
         self._ready, self._tell = os.pipe()
         os.set_blocking(self._ready, False)
         self._failures = 0
+        self._signals = {*worker.endings(), signal.SIGCHLD}
 
     def run(self, announce: Callable[[], None]) -> int:
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
         for number in range(self._plan.workers):
             self._start(number)
         announced = 0
         while True:
-            found = signal.sigtimedwait(_SIGNALS, 0.02 if announced < self._plan.workers else 3600.0)
+            found = signal.sigtimedwait(self._signals, 0.02 if announced < self._plan.workers else 3600.0)
             served = self._served()
             if served:
                 self._failures = 0
@@ -81,7 +81,7 @@ class _Supervisor:
         code = 1
         try:
             os.close(self._held)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)
             code = worker.run(self._plan, number, self._metrics, ready=self._tell, alive=self._alive)
         except Exception as error:  # noqa: BLE001 - this process must not go on as a second parent
             self._complain(f"a worker ended: {getattr(error, 'message', type(error).__name__)}")

@@ -73,6 +73,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+def endings() -> list[signal.Signals]:
+    """The signals that end a server: not those that whoever started it had it ignore, as `nohup` does."""
+    named = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return [each for each in named if signal.getsignal(each) is not signal.SIG_IGN]
+
+
 def _room() -> int:
     """How many clients there is room for, once this process may open as many files as the system lets it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -131,7 +137,7 @@ class _Worker:
             return await self._serve(ready, alive)
 
     async def _serve(self, ready: int, alive: int) -> int:
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in endings():
             self._loop.add_signal_handler(name, self._ended.set)
         self._loop.add_reader(alive, self._ended.set)
         servers = [await self._listen(each, self._api) for each in self._plan.listening]

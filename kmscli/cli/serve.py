@@ -180,8 +180,11 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         made.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise errors.InputOutputError(path=cert, reason=getattr(error, "strerror", None) or str(error)) from error
+    except ssl.SSLError as error:
+        reason = f"with {key} it is no certificate and key in PEM that belong together"
+        raise errors.InputOutputError(path=cert, reason=reason) from error
+    except OSError as error:
+        raise errors.InputOutputError(path=cert, reason=error.strerror or str(error)) from error
     return made
 
 

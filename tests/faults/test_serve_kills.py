@@ -195,6 +195,18 @@ def test_without_their_supervisor_workers_end(vault: Place) -> None:
         again.client().encrypt(KeyId=key_id, Plaintext=b"x")
 
 
+def test_a_signal_that_it_was_started_to_ignore_ends_nothing(vault: Place) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        served = Served(vault, [])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    for pid in (served.process.pid, *children(served.process.pid)):
+        os.kill(pid, signal.SIGHUP)
+    assert served.client().list_keys()["Keys"] is not None
+    served.stop()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_at_a_signal_what_was_begun_is_answered(vault: Place, number: signal.Signals) -> None:
     key_id = new_key(vault)

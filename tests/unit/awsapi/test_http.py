@@ -24,9 +24,10 @@ class Transport:
         self.protocol: Connection | None = None
         self.slow = False
         self.half_close = half_close
+        self.peername: object = ("192.0.2.7", 40000)
 
     def get_extra_info(self, name: str) -> object:
-        return ("192.0.2.7", 40000) if name == "peername" else None
+        return self.peername if name == "peername" else None
 
     def write(self, data: bytes) -> None:
         assert not self.closed
@@ -619,3 +620,23 @@ def test_where_all_are_at_work_the_newest_goes() -> None:
     assert late.aborted
     line.answer()
     assert [200] == line.statuses
+
+
+@pytest.mark.parametrize(
+    ("peername", "peer"),
+    [
+        (("192.0.2.7", 40000), "192.0.2.7"),
+        # As a socket of IPv6 that takes both tells of a client of IPv4: policies know it by its own address.
+        (("::ffff:192.0.2.7", 40000, 0, 0), "192.0.2.7"),
+        (("2001:db8::1", 40000, 0, 0), "2001:db8::1"),
+        (("fe80::1%eth0", 40000, 0, 2), "fe80::1"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_client_is_known_by_the_address_that_policies_name(peername: object, peer: str) -> None:
+    transport = Transport()
+    transport.peername = peername
+    connection = Connections(lambda *_: None, lambda: 0.0, soon=lambda call: call())()
+    connection.connection_made(transport)
+    assert peer == connection.peer
