@@ -14,6 +14,7 @@ from kmscli import errors
 from kmscli.formats.record import AliasRecord
 from kmscli.formats.tree import bucket_of
 from kmscli.model import ids, limits
+from kmscli.model.specs import KEY_SPECS
 from kmscli.service import pages
 from kmscli.service.context import Call, Change, WorkIsDue
 from kmscli.service.shapes import AliasName, KeyId, Marker, Request, Response, SmallLimit
@@ -116,7 +117,7 @@ class UpdateAliasResponse(Response, frozen=True, kw_only=True):
 
 
 def update_alias(change: Change, request: UpdateAliasRequest) -> UpdateAliasResponse:
-    """Point an alias at another key of the same usage.
+    """Point an alias at another key of the same type and usage (AWS KMS API reference, UpdateAlias).
 
     Raises:
         KmsError: NotFoundException, ValidationException, LimitExceededException, KMSInvalidStateException.
@@ -125,12 +126,35 @@ def update_alias(change: Change, request: UpdateAliasRequest) -> UpdateAliasResp
     target = _target(change, request.target_key_id)
     change.check_state(target)
     if target.record.key_id != alias.key_id:
+        _check_kind(change, alias, target)
         _check_room(change, target)
         _detach(change, alias)
         change.update(target, aliases=tuple(sorted((*target.record.aliases, alias.name))))
     updated = msgspec.structs.replace(alias, key_id=target.record.key_id, updated=change.now)
     change.draft.put("alias", alias.name, updated)
     return UpdateAliasResponse()
+
+
+def _check_kind(change: Change, alias: AliasRecord, target: KeyGroup) -> None:
+    """Refuse what would break code that uses the alias: a key that does not work in the place of the old one."""
+    key = change.records.key(alias.key_id)
+    if key is None:
+        raise errors.VaultTamperedError(what=f"{alias.name} names a key that is missing")
+    for what, old, new in (
+        ("usage", key.record.key_usage, target.record.key_usage),
+        ("type", _type(key), _type(target)),
+    ):
+        if old != new:
+            raise errors.ValidationError(
+                problem=f"Alias {alias.name} cannot be changed from a CMK with key {what} {old} to a CMK with key "
+                f"{what} {new}. The key {what} of the current CMK and the new CMK must be the same.",
+                hint="`kms delete-alias` and `kms create-alias` give its name to a key of another kind",
+            )
+
+
+def _type(key: KeyGroup) -> str:
+    # HMAC keys are a type of their own in AWS; here their usage, which no other key has, tells them from the rest.
+    return "ASYMMETRIC" if KEY_SPECS[key.record.key_spec].asymmetric else "SYMMETRIC"
 
 
 class DeleteAliasRequest(Request, frozen=True, kw_only=True):

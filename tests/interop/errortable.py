@@ -5,8 +5,9 @@ A row names keys of the stage by `<name>`, their ARNs by `<name.arn>`. Sources:
 - MODEL: botocore's model, in the words of `1 validation error detected: ...`, which recorded answers have.
 - REFERENCE: the error is that of the AWS KMS API reference, or its table of key states; the words are recorded ones.
 - RECORDED: an answer of the service that somebody wrote down: snapshots of LocalStack's tests (test_kms.snapshot.json,
-  recorded with AWS), moto's tests, issues of terraform-provider-aws; for the JSON types kinesalite's, which were run
-  against a service with the same framework and protocol.
+  recorded with AWS), moto's tests, the texts of local-kms but for those that it marks as its own, issues of
+  terraform-provider-aws; for the JSON types kinesalite's, which were run against a service with the same framework and
+  protocol.
 - OURS: AWS's text is not known, or there is none; the error is what its documentation names.
 """
 
@@ -301,6 +302,16 @@ _NO_ENCLAVE = "Recipient is not supported: ..."
 _DRY = "The request would have succeeded, but the DryRun option is set."
 _MARKER = ("InvalidMarkerException", "The marker is not valid", OURS)
 _TOKEN = ("InvalidGrantTokenException", "The grant token is not valid", OURS)
+
+
+def _kept(what: str, old: str, new: str) -> str:
+    """AWS's sentence about an alias that would name a key of another kind."""
+    return (
+        f"Alias alias/taken cannot be changed from a CMK with key {what} {old} to a CMK with key {what} {new}. "
+        f"The key {what} of the current CMK and the new CMK must be the same."
+    )
+
+
 OWN: list[tuple[str, dict[str, Any], str, str | None, str]] = [
     ("CancelKeyDeletion", {}, "KMSInvalidStateException", "<good.arn> is not pending deletion.", REFERENCE),
     ("CreateAlias", {"AliasName": "alias/taken"}, "AlreadyExistsException",
@@ -419,6 +430,10 @@ OWN: list[tuple[str, dict[str, Any], str, str | None, str]] = [
      constraint("null", "Tags.1.member.tagValue", "Member must not be null"), MODEL),
     ("UntagResource", {"TagKeys": ["aws:a"]}, "TagException", "aws:a...", OURS),
     ("UpdateAlias", {"AliasName": "alias/absent"}, NOT_FOUND, f"Alias {HERE}:alias/absent is not found.", RECORDED),
+    ("UpdateAlias", {"TargetKeyId": "<hmac>"}, VALIDATION, _kept("usage", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC"),
+     RECORDED),
+    ("UpdateAlias", {"TargetKeyId": "<p256>"}, VALIDATION, _kept("usage", "ENCRYPT_DECRYPT", "SIGN_VERIFY"), RECORDED),
+    ("UpdateAlias", {"TargetKeyId": "<rsa>"}, VALIDATION, _kept("type", "SYMMETRIC", "ASYMMETRIC"), OURS),
     ("UpdateKeyDescription", {"Description": "x" * 8193}, VALIDATION,
      "...Member must have length less than or equal to 8192", MODEL),
     ("Verify", {}, "KMSInvalidSignatureException", None, RECORDED),

@@ -4,12 +4,17 @@ import string
 from datetime import timedelta
 
 from tests.reference.base import Base
-from tests.reference.key import PREFIX, Key, Material, Members, Refused
+from tests.reference.key import PREFIX, SYMMETRIC, Key, Material, Members, Refused
 
 ALIASES_PER_KEY = 50
 TAGS_PER_KEY = 50
 YEAR = 365
 _ALIAS_CHARACTERS = set(string.ascii_letters + string.digits + "/_-")
+
+
+def _type(key: Key) -> str:
+    """Of the three that UpdateAlias must not cross."""
+    return "HMAC" if key.spec.startswith("HMAC") else SYMMETRIC if key.spec == SYMMETRIC else "asymmetric"
 
 
 class Naming(Base):
@@ -127,6 +132,8 @@ class Naming(Base):
         old = self._existing(members["AliasName"])
         new = self._target("UpdateAlias", members["TargetKeyId"])
         if old is not new:
+            if (old.usage, _type(old)) != (new.usage, _type(new)):
+                raise Refused("ValidationException")
             self._check_room(new)
 
     def _do_update_alias(self, members: Members, _answer: Members) -> None:

@@ -116,6 +116,52 @@ def test_an_alias_is_moved_to_the_key_that_it_names(home: Home, clock: Clock) ->
     assert (entry.last_updated_date - entry.creation_date).total_seconds() == 10
 
 
+KINDS = {
+    "symmetric": ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
+    "mac": ("HMAC_256", "GENERATE_VERIFY_MAC"),
+    "other mac": ("HMAC_384", "GENERATE_VERIFY_MAC"),
+    "sealing": ("RSA_2048", "ENCRYPT_DECRYPT"),
+    "signing": ("ECC_NIST_P256", "SIGN_VERIFY"),
+    "other signing": ("RSA_2048", "SIGN_VERIFY"),
+    "agreeing": ("ECC_NIST_P256", "KEY_AGREEMENT"),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("symmetric", "sealing", "key type SYMMETRIC to a CMK with key type ASYMMETRIC. The key type"),
+        ("sealing", "symmetric", "key type ASYMMETRIC to a CMK with key type SYMMETRIC. The key type"),
+        ("symmetric", "mac", "key usage ENCRYPT_DECRYPT to a CMK with key usage GENERATE_VERIFY_MAC. The key usage"),
+        ("mac", "symmetric", "key usage GENERATE_VERIFY_MAC to a CMK with key usage ENCRYPT_DECRYPT. The key usage"),
+        ("signing", "agreeing", "key usage SIGN_VERIFY to a CMK with key usage KEY_AGREEMENT. The key usage"),
+        ("sealing", "other signing", "key usage ENCRYPT_DECRYPT to a CMK with key usage SIGN_VERIFY. The key usage"),
+    ],
+)
+def test_an_alias_does_not_move_to_a_key_of_another_kind(home: Home, first: str, second: str, said: str) -> None:
+    old, new = (home.create_key(KeySpec=spec, KeyUsage=usage) for spec, usage in (KINDS[first], KINDS[second]))
+    home.perform("CreateAlias", AliasName="alias/app", TargetKeyId=old)
+    error = home.refused("UpdateAlias", AliasName="alias/app", TargetKeyId=new)
+    assert (error.code, error.exit_code) == ("ValidationException", 2)
+    assert error.message == (
+        f"Alias alias/app cannot be changed from a CMK with {said} of the current CMK and the new CMK must be the same."
+    )
+    assert "kms create-alias" in error.hint
+    assert target(home, "alias/app") == old
+    # As AWS advises.
+    home.perform("DeleteAlias", AliasName="alias/app")
+    home.perform("CreateAlias", AliasName="alias/app", TargetKeyId=new)
+    assert target(home, "alias/app") == new
+
+
+@pytest.mark.parametrize(("first", "second"), [("mac", "other mac"), ("signing", "other signing")])
+def test_an_alias_moves_to_a_key_of_another_spec_and_the_same_kind(home: Home, first: str, second: str) -> None:
+    old, new = (home.create_key(KeySpec=spec, KeyUsage=usage) for spec, usage in (KINDS[first], KINDS[second]))
+    home.perform("CreateAlias", AliasName="alias/app", TargetKeyId=old)
+    home.perform("UpdateAlias", AliasName="alias/app", TargetKeyId=new)
+    assert target(home, "alias/app") == new
+
+
 def test_what_was_encrypted_stays_readable_when_its_alias_moves(home: Home) -> None:
     home.create_key(Alias="alias/app")
     blob = home.perform("Encrypt", KeyId="alias/app", Plaintext=b"x").ciphertext_blob
