@@ -94,7 +94,7 @@ class Home:
     def close(self) -> None:
         """Close the session; the next use opens the vault again."""
         if self._context is not None:
-            self._context.session.vault.store.close()
+            self._context.session.vault.close()
             self._context = None
 
     def perform(self, name: str, **members: object) -> Any:

@@ -14,6 +14,7 @@ from kmscli import errors
 from kmscli.formats import auditline
 from kmscli.model import limits
 from kmscli.storage import segments
+from kmscli.storage.newest import Newest, Unsynced
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,12 +41,23 @@ class Tail(msgspec.Struct, frozen=True):
 
 
 class AuditLog:
-    """The log of one vault."""
+    """The log of one vault.
+
+    Attributes:
+        quiet: Whether nobody did anything to it between the last two times that it was settled here.
+    """
 
     def __init__(self, folder: Path, *, segment_bytes: int) -> None:
         """The log in `folder`; a segment that has reached `segment_bytes` is followed by a new one."""
         self._folder = folder
         self._segment_bytes = segment_bytes
+        self._newest = Newest(folder)
+        self._held = b""
+        self.quiet = False
+
+    def close(self) -> None:
+        """Keep nothing open."""
+        self._newest.close()
 
     def tail(self) -> Tail:
         """The end of the log as it lies on disk.
@@ -65,18 +77,23 @@ class AuditLog:
             known: A tail that the caller has seen or written; the same bytes in the same place are not checked again.
 
         Returns:
-            The tail after which the next line goes.
+            The tail after which the next line goes; `known` itself if nothing was done to the log since.
 
         Raises:
             AuditTamperedError: The log lacks more than the newest change, or what it has is not what was signed.
         """
-        ending = segments.read_ending(self._folder, line_max=limits.AUDIT_LINE_MAX)
+        self.quiet = known is not None and latest == self._held and self._newest.ends_with(known.ending)
+        if known is not None and self.quiet:
+            return known
+        ending = self._newest.read(line_max=limits.AUDIT_LINE_MAX)
         tail = known if known is not None and known.ending == ending else _tail(ending)
         if tail.seq and tail is not known:
             check(auditline.decode(tail.ending.last), tail.ending.last)
         if tail.ending.torn:
             tail = self._mend(tail, latest, check)
-        return self._complete(tail, latest, check) if latest else tail
+        tail = self._complete(tail, latest, check) if latest else tail
+        self._held = latest
+        return tail
 
     def _mend(self, tail: Tail, latest: bytes, check: CheckSignature) -> Tail:
         torn = tail.ending.torn
@@ -140,7 +157,7 @@ class AuditLog:
             left.finish()
         return end
 
-    def write(self, tail: Tail, end: Tail, *lines: bytes) -> segments.Unsynced | None:
+    def write(self, tail: Tail, end: Tail, *lines: bytes) -> Unsynced | None:
         """Write signed lines behind `tail`.
 
         Args:
@@ -156,10 +173,11 @@ class AuditLog:
         """
         data = b"".join(line + b"\n" for line in lines)
         if end.ending.segment == tail.ending.segment:
-            return segments.append_unsynced(self._folder, tail.ending, data)
+            return self._newest.append(tail.ending, data)
         if tail.ending.segment:
             # What others wrote to the segment before may not be durable yet; no later line may outlive it.
             segments.sync(self._folder, tail.ending.segment)
+        self._newest.close()
         segments.begin(self._folder, end.ending.segment, data)
         return None
 
@@ -174,7 +192,11 @@ class AuditLog:
 
     def unnoted(self) -> list[str]:
         """Names of torn ends that were set aside and are not yet told of by a line."""
-        return segments.unnoted(self._folder)
+        if self.quiet:
+            return []
+        if found := segments.unnoted(self._folder):
+            self._newest.close()  # whoever settles it next looks again
+        return found
 
     def mark_noted(self, name: str) -> None:
         """A line tells of this torn end now."""

@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from datetime import datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -28,7 +27,8 @@ from kmscli.vault.records import Records
 from kmscli.vault.session import Evaluated, Session
 
 if TYPE_CHECKING:
-    from kmscli.storage.segments import Unsynced
+    from kmscli.storage.newest import Unsynced
+    from kmscli.storage.turns import Turn
 
 SLOW_THREADS = 2
 SLOW_WAITING = 256
@@ -119,7 +119,7 @@ class Desk:
         with self._session.read() as records:
             self.region = records.place.region
 
-    def take_turns(self, turn: Callable[[], AbstractContextManager[None]]) -> None:
+    def take_turns(self, turn: "Turn") -> None:
         """Wait for `turn` before the vault's lock: other workers come as often."""
         self._session.turn = turn
 
@@ -259,7 +259,7 @@ class Desk:
         self._slow.shutdown(cancel_futures=True)
         self._syncs.put(None)
         self._syncer.join()
-        self._session.vault.store.close()
+        self._session.vault.close()
 
 
 def _failure(error: BaseException) -> errors.KmsError:

@@ -22,7 +22,7 @@ from kmscli.awsapi.endpoint import Access, Admin, Endpoint
 from kmscli.awsapi.http import Connections
 from kmscli.awsapi.listening import Listening
 from kmscli.awsapi.metrics import Metrics
-from kmscli.storage.lock import Queue
+from kmscli.storage.turns import Queue
 from kmscli.vault.session import Session
 
 GRACE_SECONDS = 10.0

@@ -15,7 +15,7 @@ from kmscli.cli._new import verbs
 from kmscli.cli._settings import Settings
 from kmscli.cli._verb import Verb, settings_of
 from kmscli.cli._work import now, rng, unlocked
-from kmscli.storage.lock import Queue
+from kmscli.storage.turns import Queue
 
 if TYPE_CHECKING:
     from kmscli.awsapi.listening import Listening

@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from kmscli import errors
@@ -36,40 +36,6 @@ def vault_lock(path: Path, *, timeout: float) -> Iterator[None]:
     with _opened(path, os.O_RDONLY) as fd:
         _wait(lambda: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB), timeout)
         yield
-
-
-class Queue:
-    """Lets processes of one server come to the vault's lock one after the other, woken by the kernel.
-
-    Who waits for the vault's lock itself asks again and again, so that the wait is bounded; between a few processes
-    that come a thousand times a second, that would leave the lock free most of the time. Made before the processes
-    are, and entered by each through a descriptor of its own; the kernel lets go with the process.
-    """
-
-    def __init__(self) -> None:
-        """Nobody waits; where the system has no such files, nobody ever will."""
-        self._file = os.memfd_create("kms-queue", os.MFD_CLOEXEC) if hasattr(os, "memfd_create") else -1
-
-    @contextmanager
-    def entered(self) -> Iterator[Callable[[], AbstractContextManager[None]]]:
-        """In one process, or in one thread of it: gives what waits for its turn, and holds it for a `with` block."""
-        if self._file < 0:
-            yield nullcontext
-            return
-        fd = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
-        try:
-            yield lambda: _turn(fd)
-        finally:
-            os.close(fd)
-
-
-@contextmanager
-def _turn(fd: int) -> Iterator[None]:
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 @contextmanager
@@ -116,21 +82,31 @@ def derivation_queue(path: Path, *, timeout: float) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    with io_errors(path):
+class _opened:  # noqa: N801 - it reads as a function; a class is a fifth of a generator's time
+    __slots__ = ("_fd", "_flags", "_path")
+
+    def __init__(self, path: Path, flags: int) -> None:
+        self._path, self._flags, self._fd = path, flags, -1
+
+    def __enter__(self) -> int:
+        path = self._path
+        with io_errors(path):
+            try:
+                check_private(path, path.lstat())
+                # A pipe that took its place meanwhile keeps nobody waiting.
+                self._fd = os.open(path, self._flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except FileNotFoundError as error:
+                # Never made anew: who still holds the old one would be a second holder.
+                raise errors.VaultTamperedError(what=f"{path} is missing", hint=_MISSING.format(path=path)) from error
         try:
-            check_private(path, path.lstat())
-            # A pipe that took its place meanwhile keeps nobody waiting.
-            fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            # Never made anew: who still holds the old one would be a second holder.
-            raise errors.VaultTamperedError(what=f"{path} is missing", hint=_MISSING.format(path=path)) from error
-    try:
-        check_private(path, os.fstat(fd))
-        yield fd
-    finally:
-        os.close(fd)
+            check_private(path, os.fstat(self._fd))
+        except BaseException:
+            os.close(self._fd)
+            raise
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def _wait(take: Callable[[], None], timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""The files of the audit log: numbered segments to which bytes are appended, and what was set aside.
+"""The files of the audit log: numbered segments, summaries of them, and what was set aside.
 
 Implements docs/spec/audit.md, "Files". It moves bytes and makes them durable; what a line means is decided above.
 """
@@ -56,7 +56,7 @@ def check_folder(folder: Path) -> None:
         UnsafeVaultError: It is not.
         AuditUnavailableError: There is none.
     """
-    with _reading(folder):
+    with reading(folder):
         check_private(folder, folder.lstat(), folder=True)
 
 
@@ -83,7 +83,7 @@ def segment_numbers(folder: Path) -> list[int]:
     Raises:
         AuditUnavailableError: The folder cannot be read.
     """
-    with _reading(folder):
+    with reading(folder):
         numbers = map(segment_number, os.listdir(folder))
         return sorted(number for number in numbers if number is not None)
 
@@ -94,7 +94,7 @@ def entries(folder: Path) -> list[Entry]:
     Raises:
         AuditUnavailableError: The folder cannot be read.
     """
-    with _reading(folder), os.scandir(folder) as found:
+    with reading(folder), os.scandir(folder) as found:
         return sorted(Entry(entry.name, _size(entry.stat(follow_symlinks=False))) for entry in found)
 
 
@@ -110,13 +110,41 @@ def size_of(path: Path) -> int:
         return -1
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = f"{path}: {error.strerror}"
-        raise errors.AuditUnavailableError(action="read", reason=reason, hint="") from error
+class reading:  # noqa: N801 - it reads as a function; a class is a fifth of a generator's time
+    """Turn what the operating system refuses to have read into AuditUnavailableError."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise it from an OSError."""
+        if isinstance(error, OSError):
+            reason = f"{self._path}: {error.strerror}"
+            raise errors.AuditUnavailableError(action="read", reason=reason, hint="") from error
+
+
+class writing:  # noqa: N801 - as above
+    """Turn what the operating system refuses to have written into AuditUnavailableError."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise it from an OSError."""
+        if isinstance(error, OSError):
+            hint = READ_ONLY_HINT if error.errno == errno.EROFS else None
+            reason = f"{self._path}: {error.strerror}"
+            raise errors.AuditUnavailableError(action="written", reason=reason, hint=hint) from error
 
 
 def read_ending(folder: Path, *, line_max: int) -> Ending:
@@ -130,7 +158,7 @@ def read_ending(folder: Path, *, line_max: int) -> Ending:
     if not numbers:
         return Ending(0, 0, b"", b"")
     path = segment_path(folder, numbers[-1])
-    with _reading(path), open_segment(path, os.O_RDONLY) as fd:
+    with reading(path), open_segment(path, os.O_RDONLY) as fd:
         return _ending(fd, numbers[-1], line_max)
 
 
@@ -216,56 +244,6 @@ def _replace_by(fd: int, temporary: Path, path: Path, data: bytes) -> None:
         raise
 
 
-def append(folder: Path, ending: Ending, data: bytes) -> None:
-    """Write `data` behind the last newline of the newest segment and make it durable.
-
-    What follows the last newline is overwritten: the caller has seen that it is worth nothing or part of `data`.
-
-    Raises:
-        AuditUnavailableError: It could not be written for certain. A failed sync is final: it is not tried again.
-    """
-    append_unsynced(folder, ending, data).finish()
-
-
-class Unsynced:
-    """What was written to the newest segment, and may not be on the disk yet.
-
-    It keeps the descriptor by which it was written: a failure to bring the bytes to the disk is told to that one for
-    certain, while one that is opened later may never hear of it.
-    """
-
-    def __init__(self, fd: int, path: Path) -> None:
-        """Take over the descriptor."""
-        self._fd = fd
-        self._path = path
-
-    def finish(self) -> None:
-        """Wait until it is durable, and all that was written to the segment before; once, from any thread.
-
-        Raises:
-            AuditUnavailableError: It is not certain to be. That is final.
-        """
-        fd, self._fd = self._fd, -1
-        try:
-            with _writing(self._path):
-                os.fdatasync(fd)
-        finally:
-            os.close(fd)
-
-
-def append_unsynced(folder: Path, ending: Ending, data: bytes) -> Unsynced:
-    """Write as `append` does, and leave it to the caller to wait for the disk.
-
-    Raises:
-        AuditUnavailableError: It could not be written.
-    """
-    path = segment_path(folder, ending.segment)
-    with _writing(path), open_segment(path, os.O_WRONLY) as fd:
-        check_private(path, os.fstat(fd))
-        _write_at(fd, ending.offset, data)
-        return Unsynced(os.dup(fd), path)
-
-
 def sync(folder: Path, number: int) -> None:
     """Make durable what anybody wrote to a segment.
 
@@ -273,7 +251,7 @@ def sync(folder: Path, number: int) -> None:
         AuditUnavailableError: It is not certain to be.
     """
     path = segment_path(folder, number)
-    with _writing(path), open_segment(path, os.O_WRONLY) as fd:
+    with writing(path), open_segment(path, os.O_WRONLY) as fd:
         os.fdatasync(fd)
 
 
@@ -284,28 +262,8 @@ def begin(folder: Path, number: int, data: bytes) -> None:
         AuditUnavailableError: It could not be written for certain.
     """
     path = segment_path(folder, number)
-    with _writing(path):
+    with writing(path):
         replace_locked(path, data)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = READ_ONLY_HINT if error.errno == errno.EROFS else None
-        raise errors.AuditUnavailableError(action="written", reason=f"{path}: {error.strerror}", hint=hint) from error
-
-
-def _write_at(fd: int, offset: int, data: bytes) -> None:
-    os.lseek(fd, offset, os.SEEK_SET)
-    try:
-        write_all(fd, data)
-    except OSError:
-        # Take the part back, so that the next reader finds a whole log; if that fails too, the part is torn and known.
-        os.ftruncate(fd, offset)
-        raise
-    os.ftruncate(fd, offset + len(data))
 
 
 def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:
@@ -315,7 +273,7 @@ def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:
     """
     name = f"torn-{seq:012d}"
     path = segment_path(folder, ending.segment)
-    with _writing(path):
+    with writing(path):
         replace_locked(folder / (name + _UNNOTED), ending.torn)
         with open_segment(path, os.O_WRONLY) as fd:
             os.ftruncate(fd, ending.offset)
@@ -325,7 +283,7 @@ def set_aside(folder: Path, ending: Ending, *, seq: int) -> str:
 
 def unnoted(folder: Path) -> list[str]:
     """Final names of files set aside that no line of the log tells of yet."""
-    with _reading(folder):
+    with reading(folder):
         return sorted(name.removesuffix(_UNNOTED) for name in os.listdir(folder) if name.endswith(_UNNOTED))
 
 
@@ -373,7 +331,7 @@ def read_lines(path: Path, *, line_max: int, size: int | None = None) -> Iterato
     Raises:
         AuditUnavailableError: It cannot be read.
     """
-    with _reading(path), open_segment(path, os.O_RDONLY) as fd:
+    with reading(path), open_segment(path, os.O_RDONLY) as fd:
         left = os.fstat(fd).st_size if size is None else size
         with os.fdopen(fd, "rb", buffering=1 << 20, closefd=False) as file:
             while line := file.readline(min(left, line_max + 2)):
@@ -388,7 +346,7 @@ def read_backwards(path: Path, *, line_max: int) -> Iterator[bytes]:
         AuditUnavailableError: It cannot be read.
         AuditTamperedError: A line is longer than `line_max` bytes.
     """
-    with _reading(path), open_segment(path, os.O_RDONLY) as fd:
+    with reading(path), open_segment(path, os.O_RDONLY) as fd:
         pieces = _pieces_backwards(fd, path, line_max)
         next(pieces)
         yield from pieces

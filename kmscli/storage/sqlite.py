@@ -44,17 +44,47 @@ class Row(NamedTuple):
     digest: bytes
 
 
+class _Mapped:
+    """Turns errors of SQLite into ours; one for all statements of a store, each of which runs in it."""
+
+    __slots__ = ("_lock_timeout", "_path")
+
+    def __init__(self, path: Path, lock_timeout: float) -> None:
+        self._path = path
+        self._lock_timeout = lock_timeout
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise self._refusal(error) from error
+        if isinstance(error, UnicodeDecodeError | MemoryError):
+            # SQLite quotes a damaged schema in its messages; and what it believes may ask for any amount of memory.
+            raise errors.VaultTamperedError(what="the database cannot be read") from error
+
+    def _refusal(self, error: sqlite3.Error) -> errors.KmsError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return errors.LockTimeoutError(seconds=self._lock_timeout)
+        if code == sqlite3.SQLITE_READONLY:
+            return errors.AuditUnavailableError(action="written", reason="the vault is read-only", hint=READ_ONLY_HINT)
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            return errors.InputOutputError(path=self._path, reason=str(error))
+        return errors.VaultTamperedError(what=f"the database cannot be read ({error})")
+
+
 class Store:
     """An open database of one vault. Not shared between threads, never carried across a fork."""
 
     def __init__(self, path: Path, *, lock_timeout: float) -> None:
         """Connect to the database at `path`; use `create` or `open`."""
-        self._path = path
-        self._lock_timeout = lock_timeout
+        self._changes = 0
         try:
             self._db = sqlite3.connect(path, timeout=lock_timeout, isolation_level=None)
         except sqlite3.Error as error:
             raise errors.InputOutputError(path=path, reason=str(error)) from error
+        self._mapped = _Mapped(path, lock_timeout)
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -108,26 +138,6 @@ class Store:
         if {sql for (sql,) in self._rows("SELECT sql FROM sqlite_schema")} != set(SCHEMA):
             raise errors.VaultTamperedError(what="the database has other tables than a vault")
 
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-        except (UnicodeDecodeError, MemoryError) as error:
-            # SQLite quotes a damaged schema in its messages; and what it believes may ask for any amount of memory.
-            raise errors.VaultTamperedError(what="the database cannot be read") from error
-
-    def _error(self, error: sqlite3.Error) -> errors.KmsError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return errors.LockTimeoutError(seconds=self._lock_timeout)
-        if code == sqlite3.SQLITE_READONLY:
-            return errors.AuditUnavailableError(action="written", reason="the vault is read-only", hint=READ_ONLY_HINT)
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-            return errors.InputOutputError(path=self._path, reason=str(error))
-        return errors.VaultTamperedError(what=f"the database cannot be read ({error})")
-
     def close(self) -> None:
         """Close the database; an open transaction is rolled back."""
         self._db.close()
@@ -140,16 +150,22 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        with self._mapped():
+        with self._mapped:
             self._db.execute("BEGIN")
         try:
             yield
         finally:
-            with self._mapped():
+            with self._mapped:
                 self._db.execute("ROLLBACK")
 
+    def version(self) -> tuple[object, int]:
+        """What is another one after each change, whoever made it; it means something to this object alone."""
+        # SQLite's own number tells of the changes of others only (sqlite.org/pragma.html, data_version).
+        ((others,),) = self._rows("PRAGMA data_version")
+        return others, self._changes
+
     def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        with self._mapped():
+        with self._mapped:
             return self._db.execute(query, values).fetchall()
 
     def head(self) -> tuple[bytes, bytes]:
@@ -204,7 +220,7 @@ class Store:
     @contextmanager
     def change(self) -> Iterator[None]:
         """A write transaction, committed at the end, rolled back by an exception. Hold the vault's lock."""
-        with self._mapped():
+        with self._mapped:
             self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -217,7 +233,8 @@ class Store:
 
     def commit(self) -> None:
         """Make the open transaction durable."""
-        with self._mapped():
+        self._changes += 1
+        with self._mapped:
             self._db.execute("COMMIT")
 
     def rewrite(self) -> None:
@@ -226,12 +243,13 @@ class Store:
         secure_delete overwrites a record where it lies; but the pages between which SQLite moved it before may keep
         it in their free space, and nothing overwrites that (balancing of a b-tree, rebuildPage in SQLite's btree.c).
         """
+        self._changes += 1
         # In memory, so that no copy of the vault lies outside its folder meanwhile.
         self._rows("PRAGMA temp_store = MEMORY")
         self._rows("VACUUM")
 
     def _write(self, statement: str, *values: object) -> None:
-        with self._mapped():
+        with self._mapped:
             self._db.execute(statement, values)
 
     def put(self, group: str, row: Row) -> None:

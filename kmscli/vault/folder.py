@@ -77,7 +77,12 @@ class Vault:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Keep nothing open."""
         self.store.close()
+        self.log.close()
 
     def slots(self) -> tuple[list[Slot], list[errors.KmsError]]:
         """The slots that can be read, and one error for each that cannot."""

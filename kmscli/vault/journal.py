@@ -20,8 +20,8 @@ from kmscli.formats import auditline
 from kmscli.formats.auditline import RecordChange, Signer
 from kmscli.model import limits
 from kmscli.storage import segments
+from kmscli.storage.newest import Unsynced
 from kmscli.storage.paths import pin_file
-from kmscli.storage.segments import Unsynced
 from kmscli.vault import pin
 from kmscli.vault.folder import Vault
 from kmscli.vault.lines import check_line, others
@@ -155,8 +155,8 @@ class Journal:
         self._vault = vault
         self._actor = actor
         self._seen = seen
+        self._known = known
         self.snapshot = snapshot
-        self._pin_path = pin_file(snapshot.head.vault_id)
         self._others: tuple[Signer, ...] | None = None
         self._tail = vault.log.settle(latest, partial(check_line, snapshot), known)
         self._check_tail()
@@ -171,6 +171,10 @@ class Journal:
         if vault.log.next_segment(self._tail) is not None:
             # Read before a change begins: inside one, the records are no longer those of the snapshot.
             self._known_others()
+
+    @property
+    def _pin_path(self) -> Path:
+        return pin_file(self.snapshot.head.vault_id)
 
     def _known_others(self) -> tuple[Signer, ...]:
         if self._others is None:
@@ -189,8 +193,11 @@ class Journal:
             raise errors.AuditTamperedError(
                 what=f"its line {tail.seq} knows generation {tail.generation}, the vault is at {head.generation}"
             )
-        if self._seen:
-            pin.check_log(self._seen, tail, self._vault.log)
+        if not self._vault.log.quiet:
+            if self._seen:
+                pin.check_log(self._seen, tail, self._vault.log)
+            if self._known:
+                pin.check_log(pin.of(self.snapshot, self._known), tail, self._vault.log)
 
     def _time(self) -> datetime:
         now = self._vault.clock()

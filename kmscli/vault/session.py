@@ -6,13 +6,14 @@ its result leaves only after that line is durable. No lock is held while anythin
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from kmscli import errors
+from kmscli.audit.log import Tail
 from kmscli.crypto.identity import Identity
 from kmscli.formats import auditline
 from kmscli.formats.head import Head
@@ -20,17 +21,15 @@ from kmscli.formats.record import RootKey
 from kmscli.model.ids import principal_arn
 from kmscli.storage import files
 from kmscli.storage.lock import vault_lock
+from kmscli.storage.newest import Unsynced
 from kmscli.storage.paths import pin_file
-from kmscli.storage.segments import Unsynced
+from kmscli.storage.turns import Alone, Turn
 from kmscli.vault import pin
 from kmscli.vault.draft import Draft
 from kmscli.vault.folder import Vault
 from kmscli.vault.journal import Actor, Journal, State, Written
 from kmscli.vault.slots import Opened
 from kmscli.vault.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from kmscli.audit.log import Tail
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -41,6 +40,7 @@ SignedHead = tuple[bytes, bytes]
 _UNSEALED_MAX = 4096
 _GROUPS_MAX = 4096
 """Groups of records, and things unsealed, that a session holds in memory."""
+_ENCODER, _DECODER = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Tail)
 
 
 class Evaluated(msgspec.Struct, Generic[T_co], frozen=True):
@@ -107,9 +107,12 @@ class Session:
         self._roots: tuple[RootKey, ...] = ()
         self.is_role = False
         self.unsealed = Unsealed()
-        self.turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.turn: Turn = Alone()
         self._proved: Snapshot | None = None
         self._tail: Tail | None = None
+        # What the newest line of the database is in the state that was proved last, and in which version.
+        self._version: object = None
+        self._latest = b""
 
     def _snapshot(self) -> Snapshot:
         """The proved state. One that has the same signed head is the same, and is not proved again."""
@@ -149,15 +152,34 @@ class Session:
     @contextmanager
     def journal(self) -> Iterator[Journal]:
         """Hold the vault's lock, with the log whole and the state proved."""
-        with self.turn(), vault_lock(self.vault.paths.lock, timeout=self.vault.lock_timeout):
-            with self.read() as snapshot:
-                latest = self.vault.store.latest_line()
+        with self.turn, vault_lock(self.vault.paths.lock, timeout=self.vault.lock_timeout):
+            snapshot = self._newest()
             actor = Actor(self.principal, self.identity)
-            journal = Journal(self.vault, actor, snapshot, latest=latest, seen=self.pin, known=self._tail)
+            journal = Journal(self.vault, actor, snapshot, latest=self._latest, seen=self.pin, known=self._last())
             try:
                 yield journal
             finally:
                 self._tail = journal.tail
+                self.turn.leave(_ENCODER.encode(self._tail))
+
+    def _newest(self) -> Snapshot:
+        """The state under the lock; while the database is as it was, it is the one that was proved last."""
+        version = self.vault.store.version()
+        known = self._proved
+        if known is not None and version == self._version and known.size <= _GROUPS_MAX:
+            return known
+        with self.read() as snapshot:
+            self._latest = self.vault.store.latest_line()
+            self._version = version
+        return snapshot
+
+    def _last(self) -> Tail | None:
+        """The end of the log as this session, or one of the same server, left it; None = it is to be checked anew."""
+        if self._tail is None:
+            return None
+        with suppress(msgspec.MsgspecError):
+            return _DECODER.decode(self.turn.found())
+        return self._tail
 
     @contextmanager
     def edit(self) -> Iterator[Draft]:

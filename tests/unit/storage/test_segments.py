@@ -11,6 +11,7 @@ import pytest
 from kmscli import errors
 from kmscli.storage import segments
 from kmscli.storage.files import replace_file
+from kmscli.storage.newest import Newest
 from kmscli.storage.segments import Ending
 
 MAX = 100
@@ -18,6 +19,10 @@ MAX = 100
 
 def write(folder: Path, number: int, content: bytes) -> None:
     replace_file(segments.segment_path(folder, number), content)
+
+
+def append(folder: Path, end: Ending, data: bytes) -> None:
+    Newest(folder).append(end, data).finish()
 
 
 def ending(folder: Path) -> Ending:
@@ -93,14 +98,14 @@ def test_no_more_than_two_lines_are_read_before_a_line_that_is_too_long_is_refus
 
 def test_a_line_is_appended_behind_the_last_newline(tmp_path: Path) -> None:
     write(tmp_path, 1, b"one\n")
-    segments.append(tmp_path, ending(tmp_path), b"two\n")
+    append(tmp_path, ending(tmp_path), b"two\n")
     assert segments.segment_path(tmp_path, 1).read_bytes() == b"one\ntwo\n"
 
 
 @pytest.mark.parametrize("torn", [b"t", b"torn and longer than the line"])
 def test_what_is_torn_is_written_over_whole(tmp_path: Path, torn: bytes) -> None:
     write(tmp_path, 1, b"one\n" + torn)
-    segments.append(tmp_path, ending(tmp_path), b"two\n")
+    append(tmp_path, ending(tmp_path), b"two\n")
     assert segments.segment_path(tmp_path, 1).read_bytes() == b"one\ntwo\n"
 
 
@@ -115,7 +120,7 @@ def test_a_segment_that_others_can_reach_is_not_appended_to(tmp_path: Path) -> N
     end = ending(tmp_path)
     segments.segment_path(tmp_path, 1).chmod(0o644)
     with pytest.raises(errors.UnsafeVaultError):
-        segments.append(tmp_path, end, b"two\n")
+        append(tmp_path, end, b"two\n")
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
@@ -131,12 +136,12 @@ def test_what_is_no_file_is_no_segment(tmp_path: Path, kind: str) -> None:
     with pytest.raises(errors.AuditUnavailableError):
         ending(tmp_path)
     with pytest.raises(errors.AuditUnavailableError):
-        segments.append(tmp_path, Ending(1, 4, b"one", b""), b"two\n")
+        append(tmp_path, Ending(1, 4, b"one", b""), b"two\n")
 
 
 def test_a_log_that_cannot_be_written_is_not_available(tmp_path: Path) -> None:
     with pytest.raises(errors.AuditUnavailableError, match="could not be written"):
-        segments.append(tmp_path, Ending(1, 0, b"", b""), b"one\n")
+        append(tmp_path, Ending(1, 0, b"", b""), b"one\n")
     with pytest.raises(errors.AuditUnavailableError, match="could not be written"):
         segments.begin(tmp_path / "nowhere", 1, b"one\n")
 
