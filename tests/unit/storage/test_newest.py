@@ -115,10 +115,10 @@ def test_nothing_is_known_before_the_first_look_and_after_the_end(newest: Newest
 
 
 def test_nothing_stays_open(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     write(tmp_path, b"one\n")
     newest = Newest(tmp_path)
     for _ in range(3):
         newest.append(newest.read(line_max=100), b"x\n").finish()
     del newest
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

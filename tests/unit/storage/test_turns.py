@@ -68,9 +68,9 @@ def test_who_was_killed_lets_go(queue: Queue) -> None:
 def test_a_part_of_two_things_is_nothing(queue: Queue) -> None:
     with queue.entered() as turn:
         turn.leave(b"a" * 9000)
-        whole = os.pread(turn._fd, 10000, 0)  # type: ignore[attr-defined]  # noqa: SLF001
+        whole = os.pread(turn._fd, 10000, 0)  # type: ignore[attr-defined]
         turn.leave(b"b" * 9000)
-        os.pwrite(turn._fd, whole[:4096], 0)  # type: ignore[attr-defined]  # noqa: SLF001
+        os.pwrite(turn._fd, whole[:4096], 0)  # type: ignore[attr-defined]
         assert turn.found() == b""
 
 

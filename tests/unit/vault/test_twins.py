@@ -1,4 +1,4 @@
-"""Sessions that go on, in a log whose files nobody has moved: what is known is not looked up again, and nothing is missed."""
+"""Sessions that go on in a log that nobody moved: what is known is not looked up again, and nothing is missed."""
 
 import os
 from collections.abc import Iterator
