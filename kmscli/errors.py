@@ -514,6 +514,15 @@ class AccessDeniedError(KmsError):
     text = "User: {principal} is not authorized to perform: {action} on resource: {resource} {denial}"
 
 
+class NotAuthorizedError(KmsError):
+    """An alias whose name is kept for keys that kms manages; who asks does not matter."""
+
+    code = "NotAuthorizedException"
+    exit_code = 30
+    text = "{alias}: names that start with {prefix} are kept for keys that kms manages"
+    advice = "choose a name outside {prefix}"
+
+
 class PrincipalDisabledError(KmsError):
     """Who acts is disabled: nobody believes a line of his any more, so there is none."""
 

@@ -127,23 +127,35 @@ def check_new_alias(alias: str) -> None:
     """Refuse an alias name that a user may not create.
 
     Raises:
-        InvalidAliasNameError: Outside AWS's pattern.
+        ValidationError: No prefix, or characters that no alias has.
+        NotAuthorizedError: A name of a managed key.
+        InvalidAliasNameError: Nothing follows the prefix.
     """
-    if not alias.startswith(ALIAS_PREFIX):
-        raise errors.InvalidAliasNameError(
-            problem='Alias must start with the prefix "alias/"',
-            hint=f"did you mean {ALIAS_PREFIX}{alias}?",
-        )
-    if alias.startswith(MANAGED_ALIAS_PREFIX):
-        raise errors.InvalidAliasNameError(
-            problem=f"{alias}: names that start with {MANAGED_ALIAS_PREFIX} are kept for keys that kms manages",
-            hint=f"choose a name outside {MANAGED_ALIAS_PREFIX}",
-        )
+    check_alias(alias)
+    if alias == ALIAS_PREFIX:
+        raise errors.InvalidAliasNameError(problem=f"{alias} has no name after its prefix")
     if len(alias) > limits.ALIAS_NAME_MAX or re.fullmatch(ALIAS_PATTERN, alias) is None:
-        raise errors.InvalidAliasNameError(
+        raise errors.ValidationError(
             problem=f"{alias} contains invalid characters for an alias",
             hint="letters, digits, / _ and - may follow alias/",
         )
+
+
+def check_alias(alias: str) -> None:
+    """Refuse a name that is not that of an alias which users can change.
+
+    Raises:
+        ValidationError: It has not the prefix of aliases.
+        NotAuthorizedError: It has that of managed keys.
+    """
+    if not alias.startswith(ALIAS_PREFIX):
+        raise errors.ValidationError(
+            problem='Alias must start with the prefix "alias/". Please see '
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+            hint=f"did you mean {ALIAS_PREFIX}{alias}?",
+        )
+    if alias.startswith(MANAGED_ALIAS_PREFIX):
+        raise errors.NotAuthorizedError(alias=alias, prefix=MANAGED_ALIAS_PREFIX)
 
 
 def check_principal_name(name: str) -> str:

@@ -36,7 +36,8 @@ def create_alias(change: Change, request: CreateAliasRequest) -> CreateAliasResp
     """Give a key a name.
 
     Raises:
-        KmsError: InvalidAliasNameException, AlreadyExistsException, LimitExceededException, KMSInvalidStateException.
+        KmsError: ValidationException, NotAuthorizedException, InvalidAliasNameException, AlreadyExistsException,
+            LimitExceededException, KMSInvalidStateException.
     """
     key = _target(change, request.target_key_id)
     _decide(change, request.alias_name)
@@ -91,10 +92,10 @@ def _target(change: Change, named: str) -> KeyGroup:
 
 
 def _existing(change: Change, name: str) -> AliasRecord:
+    ids.check_alias(name)
     found = change.records.alias(name)
     if found is None:
-        hint = None if name.startswith(ids.ALIAS_PREFIX) else f"did you mean {ids.ALIAS_PREFIX}{name}?"
-        raise errors.AliasNotFoundError(arn=ids.alias_arn(change.records.place, name), hint=hint)
+        raise errors.AliasNotFoundError(arn=ids.alias_arn(change.records.place, name))
     change.editable(found.key_id)
     _decide(change, name)
     return found
@@ -120,7 +121,8 @@ def update_alias(change: Change, request: UpdateAliasRequest) -> UpdateAliasResp
     """Point an alias at another key of the same type and usage (AWS KMS API reference, UpdateAlias).
 
     Raises:
-        KmsError: NotFoundException, ValidationException, LimitExceededException, KMSInvalidStateException.
+        KmsError: NotFoundException, ValidationException, NotAuthorizedException, LimitExceededException,
+            KMSInvalidStateException.
     """
     alias = _existing(change, request.alias_name)
     target = _target(change, request.target_key_id)
@@ -171,7 +173,7 @@ def delete_alias(change: Change, request: DeleteAliasRequest) -> DeleteAliasResp
     """Remove an alias; its key stays as it is.
 
     Raises:
-        AliasNotFoundError: There is none of that name.
+        KmsError: NotFoundException, ValidationException, NotAuthorizedException.
     """
     alias = _existing(change, request.alias_name)
     _detach(change, alias)

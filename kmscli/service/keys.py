@@ -106,7 +106,7 @@ def create_key(change: Change, request: CreateKeyRequest) -> CreateKeyResponse:
 
     Raises:
         KmsError: UnsupportedOperationException, ValidationException, MalformedPolicyDocumentException, TagException,
-            LimitExceededException, AlreadyExistsException or InvalidAliasNameException.
+            LimitExceededException, AlreadyExistsException, NotAuthorizedException or InvalidAliasNameException.
     """
     _refuse_key_stores(request)
     spec = _spec(request)

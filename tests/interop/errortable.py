@@ -24,7 +24,7 @@ from tests.unit.model.test_key import AWS as STATES
 
 MODEL, REFERENCE, RECORDED, OURS = "model", "reference", "recorded", "ours"
 VALIDATION, NOT_FOUND, USAGE = "ValidationException", "NotFoundException", "InvalidKeyUsageException"
-UNSUPPORTED = "UnsupportedOperationException"
+UNSUPPORTED, NOT_AUTHORIZED = "UnsupportedOperationException", "NotAuthorizedException"
 ABSENT = "12345678-1234-1234-1234-123456789012"
 HERE = "arn:aws:kms:us-east-1:000000000000"
 ALICE = "arn:aws:iam::000000000000:user/alice"
@@ -300,6 +300,10 @@ def _of_states(operation: str, name: str) -> Iterator[Row]:
 _RECIPIENT = {"Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": X}}
 _NO_ENCLAVE = "Recipient is not supported: ..."
 _DRY = "The request would have succeeded, but the DryRun option is set."
+_PREFIX = (
+    'Alias must start with the prefix "alias/". Please see '
+    "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+)
 _MARKER = ("InvalidMarkerException", "The marker is not valid", OURS)
 _TOKEN = ("InvalidGrantTokenException", "The grant token is not valid", OURS)
 
@@ -316,11 +320,11 @@ OWN: list[tuple[str, dict[str, Any], str, str | None, str]] = [
     ("CancelKeyDeletion", {}, "KMSInvalidStateException", "<good.arn> is not pending deletion.", REFERENCE),
     ("CreateAlias", {"AliasName": "alias/taken"}, "AlreadyExistsException",
      f"An alias with the name {HERE}:alias/taken already exists", RECORDED),
-    ("CreateAlias", {"AliasName": "x"}, "InvalidAliasNameException", 'Alias must start with the prefix "alias/"...',
-     OURS),
-    ("CreateAlias", {"AliasName": "alias/a:b"}, "InvalidAliasNameException",
-     "alias/a:b contains invalid characters for an alias", OURS),
-    ("CreateAlias", {"AliasName": "alias/aws/x"}, "InvalidAliasNameException", "alias/aws/x...", OURS),
+    ("CreateAlias", {"AliasName": "x"}, VALIDATION, _PREFIX, RECORDED),
+    ("CreateAlias", {"AliasName": "alias/a:b"}, VALIDATION, "alias/a:b contains invalid characters for an alias",
+     RECORDED),
+    ("CreateAlias", {"AliasName": "alias/"}, "InvalidAliasNameException", "alias/...", OURS),
+    ("CreateAlias", {"AliasName": "alias/aws/x"}, NOT_AUTHORIZED, "alias/aws/x...", RECORDED),  # there without a text
     ("CreateGrant", {"GranteePrincipal": "x"}, "InvalidArnException", "Invalid arn x", OURS),
     ("CreateGrant", {"Operations": ["Sign"]}, VALIDATION, "Grant operation Sign is not supported...", OURS),
     ("CreateGrant", {"DryRun": True}, "DryRunOperationException", _DRY, RECORDED),
@@ -342,6 +346,8 @@ OWN: list[tuple[str, dict[str, Any], str, str | None, str]] = [
     ("Decrypt", _RECIPIENT, UNSUPPORTED, _NO_ENCLAVE, OURS),
     ("Decrypt", {"DryRun": True}, "DryRunOperationException", _DRY, RECORDED),
     ("Decrypt", {"GrantTokens": ["x"]}, *_TOKEN),
+    ("DeleteAlias", {"AliasName": "x"}, VALIDATION, _PREFIX, RECORDED),
+    ("DeleteAlias", {"AliasName": "alias/aws/x"}, NOT_AUTHORIZED, "alias/aws/x...", RECORDED),
     ("DeleteAlias", {}, NOT_FOUND, f"Alias {HERE}:alias/absent is not found.", RECORDED),
     ("DeleteImportedKeyMaterial", {"KeyId": "<good>"}, UNSUPPORTED,
      "<good.arn> origin is AWS_KMS which is not valid for this operation.", RECORDED),
@@ -430,6 +436,8 @@ OWN: list[tuple[str, dict[str, Any], str, str | None, str]] = [
      constraint("null", "Tags.1.member.tagValue", "Member must not be null"), MODEL),
     ("UntagResource", {"TagKeys": ["aws:a"]}, "TagException", "aws:a...", OURS),
     ("UpdateAlias", {"AliasName": "alias/absent"}, NOT_FOUND, f"Alias {HERE}:alias/absent is not found.", RECORDED),
+    ("UpdateAlias", {"AliasName": "x"}, VALIDATION, _PREFIX, RECORDED),
+    ("UpdateAlias", {"AliasName": "alias/aws/x"}, NOT_AUTHORIZED, "alias/aws/x...", RECORDED),
     ("UpdateAlias", {"TargetKeyId": "<hmac>"}, VALIDATION, _kept("usage", "ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC"),
      RECORDED),
     ("UpdateAlias", {"TargetKeyId": "<p256>"}, VALIDATION, _kept("usage", "ENCRYPT_DECRYPT", "SIGN_VERIFY"), RECORDED),

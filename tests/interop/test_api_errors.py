@@ -18,7 +18,7 @@ from tests import awsmodel
 from tests.helpers import Clock, Home
 from tests.interop.life import ALICE, AMAZON, wrapped
 
-OUTSIDE = {"ValidationException", "AccessDeniedException"}
+OUTSIDE = {"ValidationException", "AccessDeniedException", "NotAuthorizedException"}
 """Errors of every operation that the model leaves out."""
 
 EVERYWHERE: dict[str, str] = {
@@ -186,10 +186,10 @@ VALID: dict[str, dict[str, Any]] = {
 """Operation -> members beside the key."""
 
 WRONG: dict[str, list[dict[str, Any]]] = {
-    "CreateAlias": [{"AliasName": "x"}, {"AliasName": managed.FILES}],
+    "CreateAlias": [{"AliasName": "alias/"}, {"AliasName": managed.FILES}],
     "CreateGrant": [{"GranteePrincipal": "x"}, {"RetiringServicePrincipal": AMAZON}],
     "CreateKey": [
-        {"Alias": "x"},
+        {"Alias": "alias/"},
         {"Alias": "alias/taken"},
         {"Origin": "AWS_CLOUDHSM"},
         {"Tags": [{"TagKey": "aws:", "TagValue": ""}]},

@@ -295,7 +295,7 @@ ERRORS: dict[str, Callable[[Stage], Asked]] = {
     "ExpiredImportTokenException": _too_old,
     "IncorrectKeyException": lambda stage: ("Decrypt", {"KeyId": stage.key(), "CiphertextBlob": stage.blob}),
     "IncorrectKeyMaterialException": _other_material,
-    "InvalidAliasNameException": lambda stage: ("CreateAlias", {"AliasName": "new", "TargetKeyId": stage.symmetric}),
+    "InvalidAliasNameException": lambda stage: ("CreateAlias", {"AliasName": "alias/", "TargetKeyId": stage.symmetric}),
     "InvalidArnException": lambda _: ("DescribeKey", {"KeyId": "arn:aws:kms:x"}),
     "InvalidCiphertextException": lambda _: ("Decrypt", {"CiphertextBlob": b"x"}),
     "InvalidGrantIdException": lambda stage: ("RevokeGrant", {"KeyId": stage.symmetric, "GrantId": "x"}),

@@ -35,7 +35,7 @@ forms = st.integers(0, 7)
 """By which of its names."""
 limits = st.integers(1, 4)
 
-OUTSIDE_THE_MODEL = {"AccessDeniedException", "ValidationException"}
+OUTSIDE_THE_MODEL = {"AccessDeniedException", "NotAuthorizedException", "ValidationException"}
 MODELLED = {
     name: {error["shape"] for error in operation.get("errors", [])}
     for name, operation in botocore.loaders.Loader().load_service_model("kms", "service-2")["operations"].items()

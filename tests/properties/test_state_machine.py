@@ -26,7 +26,9 @@ from tests.reference import PREFIX, Sealed
 contexts = st.none() | st.dictionaries(st.sampled_from(["a", "A", "\u00e9", "e\u0301"]), st.sampled_from(["", "1"]))
 plaintexts = st.binary(min_size=1, max_size=40)
 good_aliases = st.sampled_from(["alias/a", "alias/b", "alias/A", "alias/a/b"])
-aliases = good_aliases | good_aliases | good_aliases | st.sampled_from(["alias/aws/x", "nothing", "alias/\u00e4"])
+aliases = (
+    good_aliases | good_aliases | good_aliases | st.sampled_from(["alias/aws/x", "alias/", "nothing", "alias/\u00e4"])
+)
 blobs = st.integers(0, 1000)
 SWITCHES = {"EnableKey": "Disabled", "DisableKey": "Enabled", "CancelKeyDeletion": "PendingDeletion"}
 """Operation -> the state of the keys for which it is meant."""
@@ -143,7 +145,7 @@ class Vaults(Lifetimes):
             return
         self.run(operation, AliasName=alias, TargetKeyId=self.name_of(key, form))
 
-    @rule(alias=good_aliases | st.just("nothing"))
+    @rule(alias=good_aliases | st.sampled_from(["nothing", managed.FILES]))
     def delete_alias(self, alias: str) -> None:
         self.run("DeleteAlias", AliasName=alias)
 

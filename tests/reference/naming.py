@@ -91,9 +91,19 @@ class Naming(Base):
 
     # -- aliases -------------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _check_alias(name: str) -> None:
+        if not name.startswith("alias/"):
+            raise Refused("ValidationException")
+        if name.startswith("alias/aws/"):
+            raise Refused("NotAuthorizedException")
+
     def _check_new_alias(self, name: str) -> None:
-        if not name.startswith("alias/") or name.startswith("alias/aws/") or not set(name) <= _ALIAS_CHARACTERS:
+        self._check_alias(name)
+        if name == "alias/":
             raise Refused("InvalidAliasNameException")
+        if not set(name) <= _ALIAS_CHARACTERS:
+            raise Refused("ValidationException")
         if name in self.aliases and self.keys[self.aliases[name]].is_gone(self.now):
             self.settle(self.aliases[name])
         if name in self.aliases:
@@ -124,6 +134,7 @@ class Naming(Base):
         self._name(members["AliasName"], self.id_of(members["TargetKeyId"]))
 
     def _existing(self, name: str) -> Key:
+        self._check_alias(name)
         if name not in self.aliases:
             raise Refused("NotFoundException")
         return self.editable(self.aliases[name])

@@ -118,6 +118,7 @@ PUBLISHED = {
     "ExpiredImportTokenException": 24,
     "IncorrectKeyMaterialException": 24,
     "AccessDeniedException": 30,
+    "NotAuthorizedException": 30,
     "MissingAuthenticationTokenException": 30,
     "IncompleteSignatureException": 30,
     "InvalidSignatureException": 30,
@@ -186,6 +187,7 @@ def test_names_in_the_form_of_aws_are_names_of_aws() -> None:
     outside_the_model = {
         "ValidationException",
         "AccessDeniedException",
+        "NotAuthorizedException",
         "MissingAuthenticationTokenException",
         "IncompleteSignatureException",
         "InvalidSignatureException",

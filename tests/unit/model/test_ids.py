@@ -118,23 +118,38 @@ def test_an_alias_in_the_pattern_of_aws_can_be_made(alias: str) -> None:
 @pytest.mark.parametrize(
     ("alias", "text", "hint"),
     [
-        ("app", 'Alias must start with the prefix "alias/"', "did you mean alias/app?"),
-        ("ALIAS/app", 'Alias must start with the prefix "alias/"', "did you mean alias/ALIAS/app?"),
-        ("alias/", "contains invalid characters", "letters, digits"),
+        ("app", 'Alias must start with the prefix "alias/". Please see https://', "did you mean alias/app?"),
+        (
+            "ALIAS/app",
+            'Alias must start with the prefix "alias/". Please see https://',
+            "did you mean alias/ALIAS/app?",
+        ),
         ("alias/a b", "contains invalid characters", "letters, digits"),
         ("alias/a:b", "contains invalid characters", "letters, digits"),
         ("alias/ä", "contains invalid characters", "letters, digits"),
         ("alias/a\n", "contains invalid characters", "letters, digits"),
         ("alias/" + "x" * 251, "contains invalid characters", "letters, digits"),
-        ("alias/aws/", "kept for keys that kms manages", "choose a name outside alias/aws/"),
-        ("alias/aws/files", "kept for keys that kms manages", "choose a name outside alias/aws/"),
     ],
 )
 def test_another_alias_cannot_be_made(alias: str, text: str, hint: str) -> None:
-    with pytest.raises(errors.InvalidAliasNameError) as caught:
+    with pytest.raises(errors.ValidationError) as caught:
         ids.check_new_alias(alias)
     assert text in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_an_alias_has_a_name_after_its_prefix() -> None:
+    with pytest.raises(errors.InvalidAliasNameError):
+        ids.check_new_alias("alias/")
+
+
+@pytest.mark.parametrize("alias", ["alias/aws/", "alias/aws/files"])
+def test_names_of_managed_keys_are_kept(alias: str) -> None:
+    for check in (ids.check_alias, ids.check_new_alias):
+        with pytest.raises(errors.NotAuthorizedError) as caught:
+            check(alias)
+        assert "kept for keys that kms manages" in caught.value.message
+        assert caught.value.hint == "choose a name outside alias/aws/"
 
 
 @pytest.mark.parametrize("name", ["a", "alice", "a+b=c,d.e@f_g-h", "x" * 64])

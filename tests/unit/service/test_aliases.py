@@ -41,22 +41,26 @@ def test_an_alias_names_its_key(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "code"),
+    ("name", "code", "exit_code"),
     [
-        ("app", "InvalidAliasNameException"),
-        ("alias/aws/app", "InvalidAliasNameException"),
-        ("alias/a:b", "InvalidAliasNameException"),
-        ("vault", "InvalidAliasNameException"),
-        ("alias/a b", "ValidationException"),
-        ("alias/\u00e4", "ValidationException"),
-        ("alias/" + "x" * 251, "ValidationException"),
-        ("", "ValidationException"),
+        ("app", "ValidationException", 2),
+        ("alias/aws/app", "NotAuthorizedException", 30),
+        ("alias/aws/", "NotAuthorizedException", 30),
+        ("alias/a:b", "ValidationException", 2),
+        ("alias/", "InvalidAliasNameException", 2),
+        ("vault", "ValidationException", 2),
+        ("alias/a b", "ValidationException", 2),
+        ("alias/\u00e4", "ValidationException", 2),
+        ("alias/" + "x" * 251, "ValidationException", 2),
+        ("", "ValidationException", 2),
     ],
 )
-def test_a_name_that_no_alias_may_have_is_refused(home: Home, name: str, code: str) -> None:
+def test_a_name_that_no_alias_may_have_is_refused(home: Home, name: str, code: str, exit_code: int) -> None:
     key_id = home.create_key()
     error = home.refused("CreateAlias", AliasName=name, TargetKeyId=key_id)
-    assert (error.code, error.exit_code) == (code, 2)
+    assert (error.code, error.exit_code) == (code, exit_code)
+    assert home.lines()[-1]["errorCode"] == code
+    assert names(home) == []
 
 
 def test_a_name_that_is_taken_is_refused(home: Home) -> None:
@@ -182,16 +186,24 @@ def test_a_deleted_alias_is_gone_and_its_key_stays(home: Home) -> None:
 
 @pytest.mark.parametrize("operation", ["UpdateAlias", "DeleteAlias"])
 @pytest.mark.parametrize(
-    "name", ["alias/none", "none", "vault", "principal/admin", "key/{key}", "alias/", "alias/a:b", "alias"]
+    ("name", "code", "exit_code"),
+    [
+        *((name, "NotFoundException", 20) for name in ("alias/none", "alias/", "alias/a:b")),
+        *(
+            (name, "ValidationException", 2)
+            for name in ("none", "vault", "principal/admin", "key/{key}", "alias", "app", "Alias/app")
+        ),
+        ("alias/aws/none", "NotAuthorizedException", 30),
+    ],
 )
-def test_an_alias_that_is_not_there_is_not_found_whatever_else_has_its_name(
-    home: Home, operation: str, name: str
+def test_what_is_no_alias_is_not_changed_whatever_else_has_its_name(
+    home: Home, operation: str, name: str, code: str, exit_code: int
 ) -> None:
     key_id = home.create_key(Alias="alias/app")
     members = {"AliasName": name.format(key=key_id)} | ({"TargetKeyId": key_id} if operation == "UpdateAlias" else {})
     error = home.refused(operation, **members)
-    assert (error.code, error.exit_code) == ("NotFoundException", 20)
-    assert home.lines()[-1]["errorCode"] == "NotFoundException"
+    assert (error.code, error.exit_code) == (code, exit_code)
+    assert home.lines()[-1]["errorCode"] == code
     assert target(home, "alias/app") == key_id
 
 

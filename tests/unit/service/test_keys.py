@@ -57,8 +57,9 @@ def test_a_key_and_its_alias_are_made_together(home: Home) -> None:
 @pytest.mark.parametrize(
     ("alias", "code"),
     [
-        ("app", "InvalidAliasNameException"),
-        ("alias/aws/own", "InvalidAliasNameException"),
+        ("app", "ValidationException"),
+        ("alias/", "InvalidAliasNameException"),
+        ("alias/aws/own", "NotAuthorizedException"),
         ("alias/taken", "AlreadyExistsException"),
     ],
 )
@@ -364,7 +365,7 @@ def test_a_key_of_one_region_says_so(home: Home) -> None:
         ({"Policy": "{}"}, "MalformedPolicyDocumentException"),
         ({"Policy": '"' + "x" * 32_768}, "LimitExceededException"),
         ({"Tags": [{"TagKey": "aws:x", "TagValue": ""}]}, "TagException"),
-        ({"Alias": "alias/aws/x"}, "InvalidAliasNameException"),
+        ({"Alias": "alias/aws/x"}, "NotAuthorizedException"),
     ],
 )
 def test_a_key_that_is_refused_leaves_nothing(home: Home, members: dict[str, object], code: str) -> None:

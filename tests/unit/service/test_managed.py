@@ -45,8 +45,6 @@ def test_it_is_used_like_any_other_key(home: Home) -> None:
         ("RotateKeyOnDemand", {"KeyId": "{name}"}),
         ("CreateAlias", {"AliasName": "alias/mine", "TargetKeyId": "{id}"}),
         ("UpdateAlias", {"AliasName": "alias/own", "TargetKeyId": "{id}"}),
-        ("UpdateAlias", {"AliasName": "{name}", "TargetKeyId": "{own}"}),
-        ("DeleteAlias", {"AliasName": "{name}"}),
     ],
 )
 def test_it_is_not_changed(home: Home, operation: str, members: dict[str, str]) -> None:
@@ -63,5 +61,18 @@ def test_it_is_not_changed(home: Home, operation: str, members: dict[str, str]) 
     assert home.lines()[-2]["errorCode"] == "AccessDeniedException"
 
 
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [("UpdateAlias", ["TargetKeyId"]), ("DeleteAlias", []), ("CreateAlias", ["TargetKeyId"])],
+)
+def test_its_name_stays_its_own(home: Home, operation: str, members: list[str]) -> None:
+    own = home.create_key()
+    name = managed.managed_key(home.context, managed.FILES)
+    before = home.answer("DescribeKey", KeyId=name)
+    error = home.refused(operation, AliasName=name, **dict.fromkeys(members, own))
+    assert (error.code, error.exit_code) == ("NotAuthorizedException", 30)
+    assert home.answer("DescribeKey", KeyId=name) == before
+
+
 def test_users_cannot_take_its_name_first(home: Home) -> None:
-    assert home.refused("CreateKey", Alias="alias/aws/files").code == "InvalidAliasNameException"
+    assert home.refused("CreateKey", Alias="alias/aws/files").code == "NotAuthorizedException"
