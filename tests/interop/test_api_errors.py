@@ -22,9 +22,9 @@ OUTSIDE = {"ValidationException", "AccessDeniedException", "NotAuthorizedExcepti
 """Errors of every operation that the model leaves out."""
 
 EVERYWHERE: dict[str, str] = {
-    "DependencyTimeoutException": "no other service is asked",
-    "KMSInternalException": "a bug, which no request provokes",
-    "KeyUnavailableException": "of custom key stores",
+    "DependencyTimeoutException": "any operation ends in it while somebody else holds the vault (test_serve_boto3)",
+    "KMSInternalException": "any operation ends in it where vault, log or program failed (test_serve_boto3)",
+    "KeyUnavailableException": "a key is where its vault is: what keeps one away keeps away both",
     "CustomKeyStoreNotFoundException": "of custom key stores, which are refused",
     "CustomKeyStoreInvalidStateException": "of custom key stores, which are refused",
     "CloudHsmClusterInvalidConfigurationException": "of custom key stores, which are refused",
@@ -32,7 +32,7 @@ EVERYWHERE: dict[str, str] = {
     "XksKeyAlreadyInUseException": "of custom key stores, which are refused",
     "XksKeyNotFoundException": "of custom key stores, which are refused",
 }
-"""Errors that no operation here ends in."""
+"""Errors that no request provokes here."""
 
 _STATES = "the table of key states lets it happen in every state"
 NEVER: dict[tuple[str, str], str] = {

@@ -1,8 +1,9 @@
 """Every operation of the API, and every error that applies here, as boto3 sees them at the endpoint."""
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -280,13 +281,57 @@ def _too_old(stage: Stage) -> Asked:
     return "ImportKeyMaterial", {"KeyId": stage.past.late, **members, **STAYS}
 
 
+def lock_of(place: Place) -> Path:
+    """The file that the vault is locked with."""
+    return place.folder / "vault" / "lock"
+
+
+@contextmanager
+def held(stage: Stage) -> Iterator[Asked]:
+    """Somebody else works on the vault, for longer than a request waits."""
+    with vault_lock(lock_of(stage.served.place), timeout=5):
+        yield "ListKeys", {}
+
+
+@contextmanager
+def damaged(stage: Stage) -> Iterator[Asked]:
+    """A bit of a key's record on the disk is not what it was, for a while."""
+    key_id = stage.key()
+    of_key = ("version", f"%{key_id}%")
+    with closing(sqlite3.connect(stage.served.place.folder / "vault" / "vault.db", timeout=5)) as db:
+        ((body,),) = db.execute("SELECT body FROM record WHERE kind = ? AND grp LIKE ?", of_key)
+        write = "UPDATE record SET body = ? WHERE kind = ? AND grp LIKE ?"
+        with db:
+            db.execute(write, (bytes([body[0] ^ 1]) + body[1:], *of_key))
+        yield "Encrypt", {"KeyId": key_id, "Plaintext": MESSAGE}
+        with db:
+            db.execute(write, (body, *of_key))
+    stage.use("Encrypt", KeyId=key_id, Plaintext=MESSAGE)
+
+
+@contextmanager
+def without_log(stage: Stage) -> Iterator[Asked]:
+    """The log is not where it was, for a while."""
+    log = stage.served.place.folder / "vault" / "audit"
+    moved = log.with_name("moved")
+    log.rename(moved)
+    yield "ListKeys", {}
+    moved.rename(log)
+    stage.use("ListKeys")
+
+
+FAULTS: dict[str, list[Callable[[Stage], AbstractContextManager[Asked]]]] = {
+    "DependencyTimeoutException": [held],
+    "KMSInternalException": [damaged, without_log],
+}
+"""Error of the model that is no fault of a request -> what brings it about, and a request that ends in it."""
+
 ERRORS: dict[str, Callable[[Stage], Asked]] = {
     "AlreadyExistsException": lambda stage: (
         "CreateAlias",
         {"AliasName": stage.alias("twice"), "TargetKeyId": stage.symmetric},
     ),
     "ConflictException": lambda stage: ("RotateKeyOnDemand", {"KeyId": stage.past.rotating}),
-    "DependencyTimeoutException": lambda _: ("ListKeys", {}),
     "DisabledException": lambda stage: ("Encrypt", {"KeyId": stage.disabled(), "Plaintext": MESSAGE}),
     "DryRunOperationException": lambda stage: (
         "Encrypt",
@@ -323,45 +368,66 @@ ERRORS: dict[str, Callable[[Stage], Asked]] = {
 }
 """Error of the model -> a request that ends in it."""
 
+_STORES = "of custom key stores, which are refused"
 ELSEWHERE = {
-    "KMSInternalException": "a bug, which no request provokes",
-    "KeyUnavailableException": "of custom key stores",
-    "CustomKeyStoreNotFoundException": "of custom key stores",
-    "CustomKeyStoreInvalidStateException": "of custom key stores",
-    "CloudHsmClusterInvalidConfigurationException": "of custom key stores",
-    "XksKeyInvalidConfigurationException": "of custom key stores",
-    "XksKeyAlreadyInUseException": "of custom key stores",
-    "XksKeyNotFoundException": "of custom key stores",
+    "KeyUnavailableException": "a key is where its vault is: what keeps one away keeps away both",
+    **dict.fromkeys(
+        (
+            *("CloudHsmClusterInUseException", "CloudHsmClusterInvalidConfigurationException"),
+            *("CloudHsmClusterNotActiveException", "CloudHsmClusterNotFoundException"),
+            *("CloudHsmClusterNotRelatedException", "CustomKeyStoreHasCMKsException"),
+            *("CustomKeyStoreInvalidStateException", "CustomKeyStoreNameInUseException"),
+            *("CustomKeyStoreNotFoundException", "IncorrectTrustAnchorException", "XksKeyAlreadyInUseException"),
+            *("XksKeyInvalidConfigurationException", "XksKeyNotFoundException"),
+            *("XksProxyIncorrectAuthenticationCredentialException", "XksProxyInvalidConfigurationException"),
+            *("XksProxyInvalidResponseException", "XksProxyUriEndpointInUseException", "XksProxyUriInUseException"),
+            *("XksProxyUriUnreachableException", "XksProxyVpcEndpointServiceInUseException"),
+            *(
+                "XksProxyVpcEndpointServiceInvalidConfigurationException",
+                "XksProxyVpcEndpointServiceNotFoundException",
+            ),
+        ),
+        _STORES,
+    ),
 }
 """Error of the model -> why no request here ends in it."""
 
 WITHOUT_MESSAGE = {"InvalidCiphertextException", "KMSInvalidMacException", "KMSInvalidSignatureException"}
 
 
-@pytest.mark.parametrize("name", ERRORS)
-def test_an_error_is_raised_as_the_class_of_the_model(name: str, stage: Stage) -> None:
-    operation, members = ERRORS[name](stage)
-    with ExitStack() as stack:
-        if name == "DependencyTimeoutException":
-            stack.enter_context(vault_lock(lock_of(stage.served.place), timeout=5))
-        caught = stack.enter_context(pytest.raises(getattr(stage.client.exceptions, name)))
-        stage.use(operation, **members)
-    answer = caught.value.response
-    # A client tries again what is no fault of its request, and only that.
-    assert (5 if name == "DependencyTimeoutException" else 4) == answer["ResponseMetadata"]["HTTPStatusCode"] // 100
+def raised(name: str, stage: Stage, asked: Asked) -> Members:
+    """The answer to a request that ends in the class of an error."""
+    with pytest.raises(getattr(stage.client.exceptions, name)) as caught:
+        stage.use(asked[0], **asked[1])
+    answer: Members = caught.value.response
     assert name == answer["Error"]["Code"]
     assert (name in WITHOUT_MESSAGE) == (not answer["Error"].get("Message"))
+    return answer
 
 
-def lock_of(place: Place) -> Path:
-    """The file that the vault is locked with."""
-    return place.folder / "vault" / "lock"
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_raised_as_the_class_of_the_model(name: str, stage: Stage) -> None:
+    answer = raised(name, stage, ERRORS[name](stage))
+    assert 4 == answer["ResponseMetadata"]["HTTPStatusCode"] // 100
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, at) for name, causes in FAULTS.items() for at in range(len(causes))]
+)
+def test_what_is_no_fault_of_a_request_is_one_that_a_client_tries_again(name: str, number: int, stage: Stage) -> None:
+    with FAULTS[name][number](stage) as asked:
+        answer = raised(name, stage, asked)
+    assert 500 == answer["ResponseMetadata"]["HTTPStatusCode"]
+    assert str(stage.served.place.folder) not in str(answer)
 
 
 def test_each_error_of_the_model_is_raised_or_said_to_be_elsewhere() -> None:
-    named = {name for operation in operations.OPERATIONS for name in awsmodel.errors(operation)}
-    assert named == ERRORS.keys() | ELSEWHERE.keys()
-    assert not ERRORS.keys() & ELSEWHERE.keys()
+    named = {name for name, shape in awsmodel.SHAPES.items() if shape.get("exception")}
+    of_aws = {name for operation in awsmodel.OPERATIONS for name in awsmodel.errors(operation)}
+    assert named == of_aws == ERRORS.keys() | FAULTS.keys() | ELSEWHERE.keys()
+    assert not (ERRORS.keys() | FAULTS.keys()) & ELSEWHERE.keys()
+    # Those of the other side, which SDKs try again by themselves.
+    assert FAULTS.keys() == {name for name in named if awsmodel.SHAPES[name].get("fault")} - ELSEWHERE.keys()
 
 
 def refused(call: Callable[[], object]) -> tuple[str, str]:
