@@ -3,6 +3,9 @@
 Each row is a ratio of medians, by the clock or by the seconds of a core; for the peers it is peer / kms, so more is
 better. The engine runs as a program of its own (`_engine.py`); rows of the command are of `kms` as it is typed, with
 start, keyfile, vault and audit line. The files, the vault too, lie in memory, so that no disk is measured.
+
+The first rows are engine / bare loop: the same program that does nothing but read, AES-GCM and write. They show how
+much of a figure is ours to change; what a peer's row misses beyond them, the processor, memory and Python's start hold.
 Usage: `bulk.py [MIB [ROUNDS]]`.
 """
 
@@ -92,6 +95,22 @@ def vault(folder: Path) -> None:
     _vaults.make(folder / "vault", 1)
     os.environ["KMS_VAULT"], os.environ["KMS_KEYFILE"] = str(folder / "vault"), str(folder / "vault.key")
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def against_bare_loop(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
+    pieces = folder / "pieces"
+    run((engine("bare-encrypt", plain, pieces), None))
+    for act, bare_given, given in (("encrypt", plain, plain), ("decrypt", pieces, sealed)):
+        for kind, piped in (("a file to nowhere", False), ("a pipe", True)):
+            acts: dict[str, Act] = {
+                name: (engine(verb, "-", "-"), str(path)) if piped else (engine(verb, path, NULL), None)
+                for name, verb, path in (("bare", f"bare-{act}", bare_given), ("ours", act, given))
+            }
+            found = measured(rounds, acts)
+            what = f"{act}, {kind} / a bare loop"
+            report(f"{what}: by the clock", found["ours"][0] / found["bare"][0])
+            report(f"{what}: by seconds of cores", found["ours"][1] / found["bare"][1], target=1.1)
+    pieces.unlink()
 
 
 def against_age(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
@@ -198,6 +217,7 @@ def main() -> None:
         plain, sealed = fill(folder / "plain", mib), folder / "plain.kms"
         vault(folder)
         run((engine("encrypt", plain, sealed), None))
+        against_bare_loop(folder, plain, sealed, rounds)
         for peer, measure in PEERS.items():
             if shutil.which(peer):
                 measure(folder, plain, sealed, rounds)
