@@ -26,14 +26,38 @@ class Listening(msgspec.Struct):
     Attributes:
         sockets: For each worker, or one for all.
         name: The address for people: a URL or a path.
+        made: Device and inode of the file that was made at the path; None = there is none of ours.
     """
 
     sockets: Sequence[socket.socket]
     name: str
+    made: tuple[int, int] | None = None
 
     def of(self, worker: int) -> socket.socket:
         """The socket of a worker, numbered from 0."""
         return self.sockets[worker % len(self.sockets)]
+
+    def remove(self) -> None:
+        """Remove the file that was made, if it is still the one at the path: what others put there stays.
+
+        Called while the socket is open: until it is closed no other file gets its inode.
+        """
+        if self.made is None:
+            return
+        path = Path(self.name)
+        # Somebody took it away, or its folder may not be changed: then it stays, and the next start makes room.
+        with suppress(OSError):
+            # Both steps are in one folder, whatever its path comes to mean between them.
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if _identity(os.stat(path.name, dir_fd=folder, follow_symlinks=False)) == self.made:
+                    os.unlink(path.name, dir_fd=folder)
+            finally:
+                os.close(folder)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def is_loopback(host: str) -> bool:
@@ -88,12 +112,13 @@ def on_path(path: Path) -> Listening:
     try:
         _clear(path)
         made.bind(os.fspath(path))
+        listening = Listening([made], os.fspath(path), _identity(path.lstat()))
         path.chmod(0o600)
         made.listen(BACKLOG)
     except OSError as error:
         made.close()
         raise errors.InputOutputError(path=path, reason=error.strerror or str(error)) from error
-    return Listening([made], os.fspath(path))
+    return listening
 
 
 def _clear(path: Path) -> None:

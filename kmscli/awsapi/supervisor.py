@@ -21,14 +21,18 @@ _ENDS_BY_ITSELF = 5
 
 
 def run(plan: Plan, announce: Callable[[], None], *, complain: Callable[[str], None]) -> int:
-    """Serve until a signal ends it; the exit code.
+    """Serve until a signal ends it, and leave no socket file behind; the exit code.
 
     Args:
         plan: What and how.
         announce: Called once all workers serve.
         complain: Takes a sentence about what went wrong.
     """
-    return _Supervisor(plan, complain).run(announce)
+    try:
+        return _Supervisor(plan, complain).run(announce)
+    finally:
+        for each in (*plan.listening, *plan.admin):
+            each.remove()
 
 
 class _Supervisor:

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,8 @@ OWN_FILES = 128
 _SWEEP_SECONDS = 1.0
 _CLIENTS_MAX = 100_000
 _COLLECTIONS = (20_000, 20, 50)
+# From Python 3.13 on a loop would remove the file of a socket that it serves: of systemd's, or of one that others use.
+_STAYS: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -159,7 +162,7 @@ class _Worker:
         found = where.of(self._number)
         found.setblocking(False)  # noqa: FBT003 - the name of its parameter is its own
         if found.family.name == "AF_UNIX":
-            return await self._loop.create_unix_server(handler, sock=found)
+            return await self._loop.create_unix_server(handler, sock=found, **_STAYS)
         tls = self._plan.tls if handler is self._api else None
         return await self._loop.create_server(handler, sock=found, ssl=tls)
 

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.desk import Answer, read, request
-from tests.endpoint import KMS, REGION, Place, allow, place, serving
+from tests.endpoint import KMS, REGION, Place, Served, allow, place, serving
 
 
 @pytest.fixture(scope="module")
@@ -74,19 +74,65 @@ def free_port() -> int:
 
 def test_a_path_is_of_this_user_alone(vault: Place) -> None:
     path = vault.folder / "kms.sock"
-    for _ in range(2):  # the second time over the socket that the first has left
-        with serving(vault, listen=("--unix", str(path))) as served:
-            assert str(path) == served.url
-            assert 0o600 == path.stat().st_mode & 0o777
-            with socket.socket(socket.AF_UNIX) as made:
-                made.connect(str(path))
-                answer = ask(vault, made, "GenerateRandom", NumberOfBytes=8)
-            assert 200 == answer.status
-            assert "local" == vault.line(answer.headers["x-amzn-requestid"])["sourceIPAddress"]
-            refused = subprocess.run(
-                [KMS, "serve", "--unix", str(path)], env=vault.environ, capture_output=True, check=False
-            )
-            assert (1, b"in use" in refused.stderr) == (refused.returncode, True), refused.stderr
+    with serving(vault, listen=("--unix", str(path))) as served:
+        assert str(path) == served.url
+        assert 0o600 == path.stat().st_mode & 0o777
+        with socket.socket(socket.AF_UNIX) as made:
+            made.connect(str(path))
+            answer = ask(vault, made, "GenerateRandom", NumberOfBytes=8)
+        assert 200 == answer.status
+        assert "local" == vault.line(answer.headers["x-amzn-requestid"])["sourceIPAddress"]
+        refused = subprocess.run(
+            [KMS, "serve", "--unix", str(path)], env=vault.environ, capture_output=True, check=False
+        )
+        assert (1, b"in use" in refused.stderr) == (refused.returncode, True), refused.stderr
+        assert path.is_socket()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_path_that_it_made_is_gone_with_it(vault: Place, number: signal.Signals) -> None:
+    (vault.folder / "run").mkdir(exist_ok=True)
+    served = Served(vault, ["--workers", "2", "--admin", "run/admin.sock"], listen=("--unix", "run/kms.sock"))
+    assert {"admin.sock", "kms.sock"} == {each.name for each in (vault.folder / "run").iterdir()}
+    served.process.send_signal(number)
+    assert 0 == served.process.wait(20)
+    served.stop()
+    assert not list((vault.folder / "run").iterdir())
+
+
+@pytest.mark.parametrize("what", ["a socket", "a file", "a link", "nothing"])
+def test_what_others_put_in_the_place_of_its_path_stays(vault: Place, what: str) -> None:
+    path, ours = vault.folder / "taken.sock", vault.folder / "ours.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        with serving(vault, listen=("--unix", str(path))):
+            path.rename(ours)
+            if what == "a socket":
+                other.bind(str(path))
+            elif what == "a file":
+                path.write_text("keep")
+            elif what == "a link":
+                path.symlink_to(ours)
+        assert os.path.lexists(path) == (what != "nothing")
+        assert ours.is_socket()
+    ours.unlink()
+    path.unlink(missing_ok=True)
+
+
+def test_a_path_that_a_killed_server_left_is_taken(vault: Place) -> None:
+    path = vault.folder / "left.sock"
+    served = Served(vault, [], listen=("--unix", str(path)))
+    served.kill()
+    assert path.is_socket()
+    end = time.monotonic() + 20
+    while time.monotonic() < end:  # its worker ends by itself, and listens until then
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)):
+                break
+        time.sleep(0.05)
+    with serving(vault, listen=("--unix", str(path))), socket.socket(socket.AF_UNIX) as made:
+        made.connect(str(path))
+        assert 200 == ask(vault, made, "GenerateRandom", NumberOfBytes=8).status
+    assert not path.exists()
 
 
 def test_a_file_in_the_place_of_a_socket_stays(vault: Place) -> None:
@@ -356,6 +402,7 @@ def test_sockets_that_were_handed_over_are_served(vault: Place, tmp_path: Path) 
         code, out, err = activated.end()
         port = tcp.getsockname()[1]
         assert (0, f"serving http://127.0.0.1:{port}\nserving {tmp_path / 's'}\n") == (code, out), err
+        assert (tmp_path / "s").is_socket()  # it is systemd's
 
 
 def test_a_handed_socket_that_is_open_to_others_needs_tls(vault: Place) -> None:
