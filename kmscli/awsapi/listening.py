@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from kmscli import errors
+from kmscli.storage.files import identity, remove_made
 
 BACKLOG = 1024
 _FIRST_HANDED = 3
@@ -42,22 +43,10 @@ class Listening(msgspec.Struct):
 
         Called while the socket is open: until it is closed no other file gets its inode.
         """
-        if self.made is None:
-            return
-        path = Path(self.name)
-        # Somebody took it away, or its folder may not be changed: then it stays, and the next start makes room.
-        with suppress(OSError):
-            # Both steps are in one folder, whatever its path comes to mean between them.
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                if _identity(os.stat(path.name, dir_fd=folder, follow_symlinks=False)) == self.made:
-                    os.unlink(path.name, dir_fd=folder)
-            finally:
-                os.close(folder)
-
-
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
+        if self.made is not None:
+            # Where its folder may not be changed it stays, and the next start makes room.
+            with suppress(OSError):
+                remove_made(Path(self.name), self.made)
 
 
 def is_loopback(host: str) -> bool:
@@ -112,7 +101,7 @@ def on_path(path: Path) -> Listening:
     try:
         _clear(path)
         made.bind(os.fspath(path))
-        listening = Listening([made], os.fspath(path), _identity(path.lstat()))
+        listening = Listening([made], os.fspath(path), identity(path.lstat()))
         path.chmod(0o600)
         made.listen(BACKLOG)
     except OSError as error:

@@ -170,6 +170,30 @@ def create_private(path: Path, data: bytes) -> None:
             raise
 
 
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """What tells a file from all others, as long as somebody has it open."""
+    return found.st_dev, found.st_ino
+
+
+def remove_made(path: Path, made: tuple[int, int]) -> None:
+    """Remove a file that this process made, if it is still the one at `path`.
+
+    Args:
+        path: Where it was made.
+        made: Its `identity`.
+
+    Raises:
+        OSError: It cannot be seen or removed.
+    """
+    # Both steps are in one folder, whatever its path comes to mean between them.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if identity(os.stat(path.name, dir_fd=folder, follow_symlinks=False)) == made:
+            os.unlink(path.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
 def _link_unnamed(path: Path, data: bytes) -> bool:
     """Make a file without a name and then give it one: a crash leaves no second copy of a secret.
 

@@ -369,3 +369,17 @@ def test_a_write_that_the_system_cuts_short_goes_on(tmp_path: Path) -> None:
     thread.join()
     os.close(reading)
     assert found == data
+
+
+def test_a_file_that_was_made_is_removed_and_what_took_its_place_is_not(tmp_path: Path) -> None:
+    path, moved = tmp_path / "a", tmp_path / "b"
+    path.write_text("ours")
+    made = files.identity(path.lstat())
+    path.rename(moved)
+    path.symlink_to(moved)
+    files.remove_made(path, made)
+    assert path.is_symlink()
+    files.remove_made(moved, made)
+    assert not moved.exists()
+    with pytest.raises(FileNotFoundError):
+        files.remove_made(moved, made)
