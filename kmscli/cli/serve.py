@@ -75,7 +75,8 @@ def serve(  # noqa: PLR0913 - one parameter an option
         from kmscli.awsapi import supervisor
     except ImportError as error:
         raise errors.UsageError(
-            problem="kms serve needs more than is installed", hint="pip install 'kmscli[serve]'"
+            problem="kms serve needs more than is installed",
+            hint="in the checkout from which kms was installed: pipx install --force '.[serve]'",
         ) from error
     options = _Options(host, port, unix, workers, _tls(tls_cert, tls_key), admin, rate)
     _check(options)

@@ -28,6 +28,8 @@ from cryptography.x509.oid import NameOID
 from tests.desk import Answer, read, request
 from tests.endpoint import KMS, REGION, Place, Served, allow, place, serving
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def vault() -> Iterator[Place]:
@@ -186,6 +188,17 @@ def test_wrong_options_are_refused_in_words(vault: Place, options: list[str], te
     done = subprocess.run([KMS, "serve", *options], env=vault.environ, capture_output=True, check=False, timeout=60)
     assert (2, True) == (done.returncode, text.encode() in done.stderr), done.stderr
     assert b"" == done.stdout
+
+
+def test_without_its_extra_it_says_how_the_readme_installs_that(vault: Place) -> None:
+    absent = "import sys; sys.modules['httptools'] = None; from kmscli._fast import main; sys.exit(main())"
+    refused = subprocess.run(
+        [sys.executable, "-c", absent, "serve"], env=vault.environ, capture_output=True, check=False, text=True
+    )
+    assert 2 == refused.returncode
+    first, hint = refused.stderr.splitlines()
+    assert "kms: error: UsageError: kms serve needs more than is installed" == first
+    assert f"$ {hint.rpartition(': ')[2]}" in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
 
 
 def test_who_is_no_root_cannot_serve(vault: Place) -> None:
