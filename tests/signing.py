@@ -13,7 +13,6 @@ from kmscli.awsapi.sigv4 import Request, parse, signing_key
 ACCESS_KEY_ID = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 REGION = "eu-west-1"
-REGIONS = frozenset({REGION})
 HOST = "127.0.0.1:8080"
 BODY = b'{"KeyId": "alias/app", "Plaintext": "aGVsbG8="}'
 HEADERS = [("Content-Type", "application/x-amz-json-1.1"), ("X-Amz-Target", "TrentService.Encrypt")]
@@ -63,7 +62,7 @@ def presigned(
 
 def verify(request: Request, body: bytes = BODY, *, secret: str = SECRET, after: float = 0) -> None:
     """Check a request as a server does, so many seconds after it was signed."""
-    claim = parse(request, regions=REGIONS)
+    claim = parse(request, region=REGION)
     if claim.access_key_id != ACCESS_KEY_ID:
         raise errors.UnrecognizedClientError
     key = signing_key(secret, claim.date, claim.region)

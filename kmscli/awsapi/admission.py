@@ -5,6 +5,7 @@ an access key that is active in the very state in which the request is decided.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -50,14 +51,17 @@ def read(incoming: Incoming, *, region: str, peer: str, request_id: str) -> Entr
         KmsError: As `sigv4.parse`; RequestSignatureError for a request with several hosts.
     """
     path, _, query = incoming.url.decode("utf-8", "surrogateescape").partition("?")
-    if sum(name == b"host" for name, _ in incoming.headers) != 1:
+    headers, fields = incoming.headers, incoming.fields
+    if b"host" not in fields or (len(fields) != len(headers) and sum(name == b"host" for name, _ in headers) != 1):
         raise errors.RequestSignatureError
-    claim = sigv4.parse(
-        sigv4.Request(incoming.method, path or "/", query, incoming.headers), regions=frozenset({region})
-    )
-    agent = (incoming.header(b"user-agent") or b"").decode("utf-8", "replace")[:AGENT_MAX] or _UNKNOWN_AGENT
-    origin = Origin(peer or LOCAL, agent, claim.access_key_id, request_id)
+    claim = sigv4.parse(sigv4.Request(incoming.method, path or "/", query, headers), region=region)
+    origin = Origin(peer or LOCAL, _agent(fields.get(b"user-agent", b"")), claim.access_key_id, request_id)
     return Entry(claim, sha256(incoming.body).hexdigest(), origin)
+
+
+@lru_cache(maxsize=256)
+def _agent(value: bytes) -> str:
+    return value.decode("utf-8", "replace")[:AGENT_MAX] or _UNKNOWN_AGENT
 
 
 class Gate:

@@ -4,6 +4,7 @@ Reads the form only, and believes nothing of it. Implements docs/spec/endpoint.m
 texts are those that AWS answers with; AWS shows an Authorization header that it cannot read as a hash.
 """
 
+import re
 from base64 import b64encode
 from hashlib import sha256
 
@@ -26,6 +27,8 @@ _QUERY_PARAMETERS = (
     b"X-Amz-Date",
     b"X-Amz-Expires",
 )
+_USUAL = re.compile(rb"AWS4-HMAC-SHA256 Credential=([^\s,=]+), ?SignedHeaders=([^\s,=]+), ?Signature=([^\s,=]+)")
+"""As all clients of AWS write an Authorization header; the same in other forms is read piece by piece."""
 _LONGEST = 7 * 24 * 60 * 60
 """Seconds: AWS lets a presigned request hold for a week at most."""
 
@@ -56,6 +59,10 @@ def from_header(authorization: bytes, date: bytes | None) -> Stated:
         MissingAuthenticationTokenError: It is of another scheme.
         IncompleteSignatureError: A parameter or the date is missing, or stands twice.
     """
+    usual = _USUAL.fullmatch(authorization)
+    if usual is not None and date:
+        credential, signed, signature = usual.groups()
+        return Stated(ALGORITHM, credential, signed, signature, date, None)
     algorithm, _, rest = authorization.strip().partition(b" ")
     if not algorithm.startswith(_FAMILY):
         raise errors.MissingAuthenticationTokenError

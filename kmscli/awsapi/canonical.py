@@ -7,11 +7,13 @@ Source: AWS IAM User Guide, "Create a signed AWS API request", as for every serv
 encoded once more than it is on the wire.
 """
 
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 _UNRESERVED = "-_.~"  # beside letters and digits, which quote never encodes
 
 
+@lru_cache(maxsize=1024)
 def folded(value: bytes) -> bytes:
     """A header's value without blanks around it, and with one space for each run of blanks inside."""
     return b" ".join(value.split())

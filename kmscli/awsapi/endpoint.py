@@ -79,7 +79,7 @@ class Endpoint:
         """Take a request."""
         answer = _Answer(self, connection, incoming, ids.new_uuid(self._rng), self._clock())
         try:
-            operation = answer.operation = wire.operation_of(incoming.header(b"x-amz-target"))
+            operation = answer.operation = wire.operation_of(incoming.fields.get(b"x-amz-target"))
             entry = admission.read(
                 incoming, region=self._desk.region, peer=connection.peer, request_id=answer.request_id
             )

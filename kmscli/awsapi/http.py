@@ -45,22 +45,26 @@ class Incoming:
         method: As sent.
         url: Path and query, as sent.
         headers: Names in lower case, values as sent, in their order.
+        fields: The first value of each name.
         body: The bytes, without transfer encoding.
         keep: Whether the connection goes on after the answer.
     """
 
-    __slots__ = ("body", "headers", "keep", "method", "url")
+    __slots__ = ("body", "fields", "headers", "keep", "method", "url")
 
     def __init__(self) -> None:
         self.method = ""
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
+        self.fields: dict[bytes, bytes] = {}
         self.body = b""
         self.keep = True
 
-    def header(self, name: bytes) -> bytes | None:
-        """The first header of that name."""
-        return next((value for known, value in self.headers if known == name), None)
+    def add(self, name: bytes, value: bytes) -> None:
+        """One more header, as sent."""
+        name = name.lower()
+        self.headers.append((name, value))
+        self.fields.setdefault(name, value)
 
 
 _NOTHING = Incoming()
@@ -299,7 +303,7 @@ class Connection(asyncio.Protocol):
         incoming = self._incoming
         if incoming is None or incoming.method:
             return  # what follows a chunked body is signed by nobody, and believed by nobody
-        incoming.headers.append((name.lower(), value))
+        incoming.add(name, value)
         if len(incoming.headers) > HEADERS_MAX:
             self._refuse(431)
 
@@ -311,12 +315,12 @@ class Connection(asyncio.Protocol):
             return
         incoming.method = self._parser.get_method().decode("ascii", "replace")
         incoming.keep = self._parser.should_keep_alive()
-        length = incoming.header(b"content-length")
+        length, expects = incoming.fields.get(b"content-length"), incoming.fields.get(b"expect")
         if self._parser.should_upgrade():
             self._refuse(501)  # the parser leaves the body to the other protocol
         elif length is not None and int(length) > BODY_MAX:
             self._refuse(413)
-        elif (incoming.header(b"expect") or b"").lower() == b"100-continue":
+        elif expects is not None and expects.lower() == b"100-continue":
             self._expects = True
 
     def on_body(self, body: bytes) -> None:

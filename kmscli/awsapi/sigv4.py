@@ -9,8 +9,8 @@ Source: AWS IAM User Guide, "Create a signed AWS API request" and "Troubleshoot 
 """
 
 import hmac
-from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -52,7 +52,7 @@ class Claim(msgspec.Struct, frozen=True):
     Attributes:
         access_key_id: Whose secret the signing key is to be derived from.
         date: The day of the signing key, YYYYMMDD.
-        region: The Region of the signing key: one of those that `parse` was given.
+        region: The Region of the signing key: the one that `parse` was given.
         presigned: Whether the signature stands in the query.
         signed_at: The time of the signature, as signed.
         seconds: The same, in seconds since the epoch.
@@ -135,12 +135,12 @@ def signing_key(secret: str, date: str, region: str, service: str = SERVICE) -> 
     return key
 
 
-def parse(request: Request, *, regions: AbstractSet[str], service: str = SERVICE) -> Claim:
+def parse(request: Request, *, region: str, service: str = SERVICE) -> Claim:
     """Check all of a signature that needs no secret.
 
     Args:
         request: The request.
-        regions: The Regions that this endpoint answers for.
+        region: The Region that this endpoint answers for.
         service: The service that the credential must be scoped to.
 
     Raises:
@@ -162,22 +162,22 @@ def parse(request: Request, *, regions: AbstractSet[str], service: str = SERVICE
     if stated.algorithm != authorization.ALGORITHM:
         problem = f"Unsupported AWS 'algorithm': '{_text(stated.algorithm)}' (only AWS4-HMAC-SHA256 for now). "
         raise errors.IncompleteSignatureError(problem=problem)
-    parts = _scoped(_text(stated.credential), signed_at, regions, service)
+    access_key_id, date, scope = _scoped(_text(stated.credential), signed_at[:8], signed_at, region, service)
     if b"x-amz-security-token" in headers or authorization.QUERY_TOKEN in asked:
         raise errors.UnrecognizedClientError
     path = canonical.canonical_path(request.path)
     query = canonical.canonical_query(pairs) if pairs else ""
     start = f"{request.method}\n{path}\n{query}".encode()
     return Claim(
-        access_key_id=parts[0],
-        date=parts[1],
-        region=parts[2],
+        access_key_id=access_key_id,
+        date=date,
+        region=region,
         presigned=stated.expires is not None,
         signed_at=signed_at,
         seconds=seconds,
         expires=stated.expires,
-        scope="/".join(parts[1:]),
-        canonical=b"\n".join([start, *lines, b"", stated.signed_headers, b""]),
+        scope=scope,
+        canonical=b"%b\n%b\n%b\n" % (start, lines, stated.signed_headers),
         content_sha256=headers.get(b"x-amz-content-sha256"),
         signature=stated.signature,
     )
@@ -196,22 +196,31 @@ def _stated(headers: dict[bytes, bytes], pairs: list[tuple[bytes, bytes]], *, pr
     return authorization.from_header(header, headers.get(b"x-amz-date") or headers.get(b"date"))
 
 
-def _signed_lines(headers: dict[bytes, bytes], signed_headers: bytes) -> list[bytes]:
-    names = signed_headers.split(b";")
-    signed = set(names)
+def _signed_lines(headers: dict[bytes, bytes], signed_headers: bytes) -> bytes:
+    """The headers that are signed, in canonical form."""
+    names, signed = _names(signed_headers)
     if b"host" not in signed:
         raise errors.UnsignedHeaderError(header="'Host' or ':authority'")
     unsigned = [name for name in headers.keys() - signed if name.startswith(b"x-amz-")]
     if unsigned:
         raise errors.UnsignedHeaderError(header=f"'{_text(min(unsigned))}'")
-    if names != sorted(signed):
+    if not names:
         raise errors.RequestSignatureError
     try:
-        return [name + b":" + canonical.folded(headers[name]) for name in names]
+        return b"".join([b"%b:%b\n" % (name, canonical.folded(headers[name])) for name in names])
     except KeyError:
         raise errors.RequestSignatureError from None
 
 
+@lru_cache(maxsize=256)
+def _names(signed_headers: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes]]:
+    """The names in a list of signed headers, none where they are not in their order; and those that it names."""
+    names = signed_headers.split(b";")
+    signed = frozenset(names)
+    return tuple(names) if names == sorted(signed) else (), signed
+
+
+@lru_cache(maxsize=256)
 def _instant(date: bytes) -> tuple[str, float]:
     text = _text(date.strip())
     try:
@@ -228,29 +237,31 @@ def _instant(date: bytes) -> tuple[str, float]:
     )
 
 
-def _scoped(credential: str, signed_at: str, regions: AbstractSet[str], service: str) -> list[str]:
+@lru_cache(maxsize=256)
+def _scoped(credential: str, day: str, signed_at: str, region: str, service: str) -> tuple[str, str, str]:
+    """Access key id, date and credential scope, if the scope is the one of this service on that day."""
     parts = credential.split("/")
     if len(parts) != _SCOPE_PARTS:
         raise errors.IncompleteSignatureError(
             problem="Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
             f"got '{credential}'"
         )
-    _, date, region, named, terminator = parts
+    access_key_id, date, asked, named, terminator = parts
     problems = ""
-    if region not in regions:
-        problems += f"Credential should be scoped to a valid region, not '{region}'. "
+    if asked != region:
+        problems += f"Credential should be scoped to a valid region, not '{asked}'. "
     if named != service:
         problems += f"Credential should be scoped to correct service: '{service}'. "
     if terminator != _TERMINATOR:
         problems += f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not '{terminator}'. "
-    if date != signed_at[:8]:
+    if date != day:
         problems += (
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-            f"'{date}' != '{signed_at[:8]}', from '{signed_at}'."
+            f"'{date}' != '{day}', from '{signed_at}'."
         )
     if problems:
         raise errors.SignatureScopeError(problem=problems)
-    return parts
+    return access_key_id, date, "/".join(parts[1:])
 
 
 def _stamp(seconds: float) -> str:

@@ -6,7 +6,13 @@ number of what it is part of. Specification: C2SP chunked-encryption.md, instant
 imported where it is used, since help must not pay for it.
 """
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from kmscli.errors import SealBrokenError
+
+if TYPE_CHECKING:
+    from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 
 KEY_BYTES = 32
 
@@ -19,9 +25,7 @@ def seal(key: bytes, plaintext: bytes, *, context: bytes) -> bytes:
         plaintext: Any length; the result is 72 bytes longer below 16 KiB.
         context: What the result is bound to; a label of its purpose first.
     """
-    from cryptography.cobblestone import Cobblestone256Encryptor
-
-    encryptor = Cobblestone256Encryptor(key, context)
+    encryptor = _encryptor()(key, context)
     return encryptor.update(plaintext) + encryptor.finalize()
 
 
@@ -31,11 +35,25 @@ def unseal(key: bytes, sealed: bytes, *, context: bytes) -> bytes:
     Raises:
         SealBrokenError: Another key, another context, or changed bytes.
     """
+    decryptor, invalid = _decryptor()
+    try:
+        opened = decryptor(key, context)
+        return opened.update(sealed) + opened.finalize()
+    except (invalid, ValueError) as error:
+        raise SealBrokenError from error
+
+
+@cache
+def _encryptor() -> "type[Cobblestone256Encryptor]":
+    from cryptography.cobblestone import Cobblestone256Encryptor
+
+    return Cobblestone256Encryptor
+
+
+@cache
+def _decryptor() -> "tuple[type[Cobblestone256Decryptor], type[Exception]]":
+    """The class, and what it raises beside ValueError."""
     from cryptography.cobblestone import Cobblestone256Decryptor
     from cryptography.exceptions import InvalidTag
 
-    try:
-        decryptor = Cobblestone256Decryptor(key, context)
-        return decryptor.update(sealed) + decryptor.finalize()
-    except (InvalidTag, ValueError) as error:
-        raise SealBrokenError from error
+    return Cobblestone256Decryptor, InvalidTag

@@ -6,6 +6,7 @@ there is one spelling of each line and nothing hides in it. Bytes to members and
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -142,7 +143,13 @@ def encode(event: Mapping[str, Any], *, vault_id: str, signer: str, sign: Callab
 
 def signed_bytes(vault_id: str, before_signature: bytes) -> bytes:
     """What the signature of a line covers."""
-    return label("audit", bytes.fromhex(vault_id), before_signature)
+    return b"%b%b%b" % (_signed_start(vault_id), len(before_signature).to_bytes(4, "big"), before_signature)
+
+
+@lru_cache(maxsize=16)
+def _signed_start(vault_id: str) -> bytes:
+    """What of `label("audit", vault id, bytes)` stands before the length of the last part."""
+    return label("audit", bytes.fromhex(vault_id))
 
 
 def signed_part(line: bytes) -> bytes:

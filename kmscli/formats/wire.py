@@ -6,7 +6,6 @@ so that bytes made for one purpose never mean anything in another.
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from importlib import import_module
 from typing import Protocol
 
@@ -21,28 +20,46 @@ class _Hash(Protocol):
 
 def prefixed(*parts: bytes) -> bytes:
     """Each part behind its u32 big-endian length: no two lists of parts give the same bytes."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def label(purpose: str, *parts: bytes) -> bytes:
     """`kms/v1/PURPOSE`, a zero byte, then the prefixed parts: a context that means one thing only."""
-    return LABEL + purpose.encode() + b"\0" + prefixed(*parts)
+    return b"%b%b\0%b" % (LABEL, purpose.encode(), prefixed(*parts))
 
 
-@cache
-def _sha256() -> Callable[[bytes], _Hash]:
-    # The interpreter's own SHA-256, where it has one by itself: hashlib loads OpenSSL's, which is faster from some
-    # thousand digests on, and takes a third of a bare start of Python before the first.
-    for module in ("_sha2", "_sha256", "hashlib"):  # Python 3.12 and later, 3.11, any
-        with suppress(ImportError, AttributeError):
-            found: Callable[[bytes], _Hash] = import_module(module).sha256
-            return found
-    raise errors.InternalError(what="this Python has no SHA-256")
+class _Hasher:
+    """SHA-256 by the interpreter's own code at first, where it has some, and by OpenSSL's after a MiB.
+
+    OpenSSL's is four times as fast, and loading hashlib for it takes as long as a MiB does without.
+    """
+
+    def __init__(self) -> None:
+        self._left = _FIRST_BYTES
+        self._hash: Callable[[bytes], _Hash] | None = None
+
+    def digest(self, data: bytes) -> bytes:
+        if self._left > 0:
+            self._left -= len(data)
+            if self._hash is None or self._left <= 0:
+                self._hash = self._found()
+        return self._hash(data).digest()  # type: ignore[misc]  # set by the first call
+
+    def _found(self) -> Callable[[bytes], _Hash]:
+        for module in ("_sha2", "_sha256", "hashlib")[2 if self._left <= 0 else 0 :]:  # Python 3.12 on, 3.11, any
+            with suppress(ImportError, AttributeError):
+                found: Callable[[bytes], _Hash] = import_module(module).sha256
+                return found
+        raise errors.InternalError(what="this Python has no SHA-256")
+
+
+_FIRST_BYTES = 1 << 20
+_HASHER = _Hasher()
 
 
 def sha256(data: bytes) -> bytes:
     """SHA-256: 32 bytes."""
-    return _sha256()(data).digest()
+    return _HASHER.digest(data)
 
 
 def digest(purpose: str, *parts: bytes) -> bytes:

@@ -10,6 +10,7 @@ words of a denial are those of IAM user guide, "Troubleshoot access denied error
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -68,7 +69,7 @@ class Source(msgspec.Struct, frozen=True):
         return f"{statement} of the {document}" if self.statement else f"the {document}"
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The answer to a request.
 
     Attributes:
@@ -99,7 +100,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         words = _AWS_WORDS[self.sources[0].kind]
         return f"with an explicit deny in {'an' if words[0] == 'i' else 'a'} {words} policy"
 
-    @property
+    @cached_property
     def reason(self) -> str:
         """Which document and statement decided, or what is missing."""
         if self.missing:

@@ -5,6 +5,7 @@ ciphertext, data keys and random bytes are all members of type bytes; names, con
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from kmscli import errors
 from kmscli.model import ids, limits
 from kmscli.model.ids import Place
 from kmscli.service.callers import Caller
-from kmscli.service.shapes import Request, Response, members_of
+from kmscli.service.shapes import Request, Response
 
 if TYPE_CHECKING:
     from kmscli.model.decision import Decision
@@ -134,18 +135,24 @@ def loggable(shape: Request | Response) -> dict[str, Any] | None:
 
 
 def _members(shape: Any) -> dict[str, Any]:  # noqa: ANN401 - any struct of a request or answer
-    found = members_of(shape).items()
-    return {_lower(name): _plain(value) for name, value in found if not isinstance(value, bytes)}
+    kind: type[msgspec.Struct] = type(shape)
+    found = [(name, getattr(shape, field)) for name, field in _names(kind)]
+    return {name: _plain(value) for name, value in found if value is not None and not isinstance(value, bytes)}
+
+
+@cache
+def _names(shape: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """The name that each member has in a line, and that of its field."""
+    pairs = zip(shape.__struct_encode_fields__, shape.__struct_fields__, strict=True)
+    return tuple((name[:1].lower() + name[1:], field) for name, field in pairs)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if type(value) is str:
+        return value
     # The names in a map are data (an encryption context has both "Name" and "name"): they stay as they are.
     if isinstance(value, msgspec.Struct):
         return _members(value)
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value if not isinstance(inner, bytes)]
     return value
-
-
-def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kmscli import errors
 from kmscli.awsapi import canonical
 from kmscli.awsapi.sigv4 import Request, parse
-from tests.signing import BODY, HEADERS, REGIONS, presigned, signed, verify
+from tests.signing import BODY, HEADERS, REGION, presigned, signed, verify
 
 NAMES = st.from_regex(r"\Ax-(amz-meta-)?[a-z0-9]{1,8}\Z").filter(lambda name: name != "x-amz-date")
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.just("\t"), max_size=30)
@@ -126,7 +126,7 @@ def test_anything_else_is_refused_by_name(
         headers = [*headers, (b"authorization", authorization)]
     target, asked = (part.decode("utf-8", "surrogateescape") for part in (path, query))
     try:
-        claim = parse(Request("POST", target, asked, headers), regions=REGIONS)
+        claim = parse(Request("POST", target, asked, headers), region=REGION)
         claim.verify(bytes(32), "00" * 32, 1440938160.0)
     except errors.KmsError as error:
         assert error.http_status == 400  # noqa: PT017

@@ -41,7 +41,7 @@ def received(name: str) -> tuple[Request, str]:
 
 def claimed(name: str) -> tuple[Claim, str]:
     request, body = received(name)
-    return parse(request, regions={"us-east-1"}, service="service"), body
+    return parse(request, region="us-east-1", service="service"), body
 
 
 @pytest.mark.parametrize("name", SIGNED)
@@ -77,13 +77,13 @@ def test_a_session_token_is_refused(name: str) -> None:
     headers = [(label, value) for label, value in request.headers if label != b"authorization"]
     signed = Request(request.method, request.path, request.query, [*headers, (b"authorization", authorization)])
     with pytest.raises(errors.UnrecognizedClientError):
-        parse(signed, regions={"us-east-1"}, service="service")
+        parse(signed, region="us-east-1", service="service")
 
 
 def test_a_session_token_that_is_not_signed_is_refused() -> None:
     request, _ = received("post-sts-header-after")
     with pytest.raises(errors.UnsignedHeaderError, match="'x-amz-security-token' must be a 'SignedHeader'"):
-        parse(request, regions={"us-east-1"}, service="service")
+        parse(request, region="us-east-1", service="service")
 
 
 def test_the_whole_suite_is_there() -> None:
