@@ -133,7 +133,7 @@ def handed_over(environ: dict[str, str], *, tls: bool) -> list[Listening]:
         tls: Whether TCP is served over TLS.
 
     Raises:
-        InputOutputError: A descriptor is no socket.
+        InputOutputError: A descriptor is no socket that listens: that of one client, or of datagrams.
         UsageError: One is open to other machines, and there is no TLS.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()) or not environ.get("LISTEN_FDS", "").isdigit():
@@ -146,8 +146,11 @@ def _handed(number: int, *, tls: bool) -> Listening:
         os.set_inheritable(number, False)  # noqa: FBT003 - it takes no keyword
         handed = socket.socket(fileno=number)
         name = handed.getsockname()
+        listens = handed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
         raise errors.InputOutputError(path=f"descriptor {number}", reason=error.strerror or str(error)) from error
+    if not listens:
+        raise errors.InputOutputError(path=f"descriptor {number}", reason="it is no socket on which clients come")
     if isinstance(name, str):
         return Listening([handed], name)
     host, port = name[:2]

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import IO
 
 import boto3  # type: ignore[import-untyped]
 import botocore.exceptions  # type: ignore[import-untyped]
@@ -357,6 +359,7 @@ import os, sys
 count = int(sys.argv[1])
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.environ["LISTEN_FDS"] = str(count)
+os.environ["LISTEN_FDNAMES"] = ":".join(["kms-serve.socket"] * count)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
@@ -365,7 +368,7 @@ class Activated:
     """A server that was given its sockets, as systemd gives them: from descriptor 3 on."""
 
     def __init__(
-        self, where: Place, sockets: Sequence[socket.socket], *options: str, notify: Path | None = None
+        self, where: Place, sockets: Sequence[socket.socket | IO[bytes]], *options: str, notify: Path | None = None
     ) -> None:
         def hand_over() -> None:
             for number, each in enumerate(kept):
@@ -425,6 +428,67 @@ def test_a_handed_socket_that_is_open_to_others_needs_tls(vault: Place) -> None:
         activated = Activated(vault, [tcp])
         out, err = activated.process.communicate(timeout=30)
     assert (2, b"", True) == (activated.process.returncode, out, b"without TLS" in err), err
+
+
+@pytest.mark.parametrize("what", ["a datagram socket", "a socket of one client", "a file"])
+def test_what_is_handed_over_and_cannot_be_served_is_refused(vault: Place, what: str) -> None:
+    one, two = socket.socketpair()
+    with one, two, socket.socket(type=socket.SOCK_DGRAM) as datagram, (vault.folder / "admin.key").open("rb") as file:
+        datagram.bind(("127.0.0.1", 0))
+        every: dict[str, socket.socket | IO[bytes]] = {
+            "a datagram socket": datagram,
+            "a socket of one client": one,
+            "a file": file,
+        }
+        activated = Activated(vault, [every[what]])
+        try:
+            out, err = activated.process.communicate(timeout=30)
+        finally:
+            activated.process.kill()
+    assert (1, b"", True) == (activated.process.returncode, out, b"descriptor 3: " in err), err
+
+
+SOCKET_ACTIVATE = shutil.which("systemd-socket-activate")
+
+
+@pytest.mark.skipif(SOCKET_ACTIVATE is None, reason="there is no systemd here")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_systemd_hands_over_its_sockets(vault: Place, tmp_path: Path, number: signal.Signals) -> None:
+    port, path = free_port(), tmp_path / "kms.sock"
+    words = [str(SOCKET_ACTIVATE), "--listen", f"127.0.0.1:{port}", "--listen", str(path), "--fdname", "tcp:unix"]
+    passed = [f"--setenv={name}={value}" for name, value in vault.environ.items()]
+    with subprocess.Popen(
+        [*words, *passed, KMS, "serve", "--quiet"],
+        env=vault.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as activated:
+        try:
+            addresses: list[tuple[str | tuple[str, int], socket.AddressFamily]] = [
+                (str(path), socket.AF_UNIX),
+                (("127.0.0.1", port), socket.AF_INET),
+            ]
+            for address, family in addresses:
+                with socket.socket(family) as made:
+                    until_it_listens(made, address)
+                    # The first client starts the server, and waits for it.
+                    assert 200 == ask(vault, made, "GenerateRandom", NumberOfBytes=8).status
+            activated.send_signal(number)
+            out, err = activated.communicate(timeout=30)
+        except BaseException:
+            activated.kill()
+            raise
+    served = f"serving http://127.0.0.1:{port}\nserving {path}\n"
+    assert (0, served) == (activated.returncode, out.decode()), err
+    assert path.is_socket()
+
+
+def until_it_listens(made: socket.socket, address: str | tuple[str, int]) -> None:
+    """Connect, as soon as somebody listens."""
+    end = time.monotonic() + 20
+    while error := made.connect_ex(address):
+        assert time.monotonic() < end, os.strerror(error)
+        time.sleep(0.02)
 
 
 def test_sockets_for_another_process_are_not_taken(vault: Place) -> None:
