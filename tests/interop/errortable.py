@@ -7,7 +7,8 @@ A row names keys of the stage by `<name>`, their ARNs by `<name.arn>`. Sources:
 - RECORDED: an answer of the service that somebody wrote down: snapshots of LocalStack's tests (test_kms.snapshot.json,
   recorded with AWS), moto's tests, the texts of local-kms but for those that it marks as its own, issues of
   terraform-provider-aws; for the JSON types kinesalite's, which were run against a service with the same framework and
-  protocol.
+  protocol. Of KMS itself one of those is known, that of a list in the place of a text (erlcloud issue 644); it is the
+  same, in `Message` too.
 - OURS: AWS's text is not known, or there is none; the error is what its documentation names.
 """
 
