@@ -28,6 +28,8 @@ app = verbs()
 
 _PORTS = range(65536)
 _WORKERS_MAX = 64
+_WORKERS_USUAL = 4
+"""More hardly answer more: each line of the log is signed after the one before it."""
 
 
 class _Options(msgspec.Struct, frozen=True):
@@ -51,7 +53,10 @@ def serve(  # noqa: PLR0913 - one parameter an option
     unix: Annotated[
         Path | None, Option("--unix", metavar="PATH", help="Listen on a socket of this user instead.")
     ] = None,
-    workers: Annotated[int, Option("--workers", metavar="NUMBER", help="Processes that work side by side.")] = 1,
+    workers: Annotated[
+        int | None,
+        Option("--workers", metavar="NUMBER", help="Processes that work side by side; else one a core, up to 4."),
+    ] = None,
     tls_cert: Annotated[
         Path | None, Option("--tls-cert", metavar="FILE", help="The certificate chain, in PEM.")
     ] = None,
@@ -78,7 +83,9 @@ def serve(  # noqa: PLR0913 - one parameter an option
             problem="kms serve needs more than is installed",
             hint="in the checkout from which kms was installed: pipx install --force '.[serve]'",
         ) from error
-    options = _Options(host, port, unix, workers, _tls(tls_cert, tls_key), admin, rate)
+    options = _Options(
+        host, port, unix, _cores() if workers is None else workers, _tls(tls_cert, tls_key), admin, rate
+    )
     _check(options)
     with unlocked(settings) as context:
         _check_root(context)
@@ -94,6 +101,12 @@ def serve(  # noqa: PLR0913 - one parameter an option
     code = supervisor.run(plan, announce, complain=lambda text: _io.note(text, kind="warning"))
     if code:
         raise SystemExit(code)
+
+
+def _cores() -> int:
+    """The cores that this process may use, up to `_WORKERS_USUAL`."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(count, _WORKERS_USUAL)
 
 
 def _plan(options: _Options, settings: Settings, principal: str, held: "Opened") -> "Plan":
