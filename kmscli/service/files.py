@@ -1,13 +1,14 @@
 """Files of any size: encrypted under keys of the vault, and decrypted, many in one run.
 
 A run goes in rounds of up to `AT_ONCE` files. Each round asks for all its data keys with one sync of the audit log,
-works on file after file, and has all outputs on the disk before the first gets its name. So a result appears after its
-audit line, whole, or not at all; what goes wrong with one file is the outcome of that file.
+works on file after file, and has all outputs on the disk before the first gets its name; while the disk is waited for,
+the next round is written. So a result appears after its audit line, whole, or not at all; what goes wrong with one file
+is the outcome of that file.
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,12 +21,17 @@ from kmscli.service import batch
 from kmscli.service.context import Context
 from kmscli.service.shapes import Response
 from kmscli.storage import streams
-from kmscli.storage.streams import Dropping, Look, Output, Stream
+from kmscli.storage.publishing import Behind, Dropping, Failed, publish
+from kmscli.storage.streams import Look, Output, Stream
 
 T = TypeVar("T")
 
-AT_ONCE = 128
-"""Files of one round: each holds two descriptors open, and a process may have few."""
+AT_ONCE = 256
+"""Files of one round: each holds a descriptor open, as do those of the round before, and a process may have few."""
+
+_UNPUBLISHED = 2
+"""Rounds that are written and of which nothing is told yet: one waits for its bytes to be on the disk, one for its
+names."""
 
 Format = Literal["blob", "message"]
 Progress = Callable[[int], None]
@@ -128,11 +134,36 @@ def run(context: Context, jobs: Iterable[Job], make: Make, *, progress: Progress
         progress: Told of bytes.
 
     Raises:
-        KmsError: Lock, vault or log fail; files that were published stay.
+        KmsError: Lock, vault or log fail; what was whole by then is published.
     """
-    left = iter(jobs)
-    while chunk := list(islice(left, AT_ONCE)):
-        yield from _round(context, chunk, make, progress)
+    left, behind = iter(jobs), Behind()
+    rounds: deque[_Round] = deque()
+    try:
+        while chunk := list(islice(left, AT_ONCE)):
+            rounds.append(_Round(chunk))
+            try:
+                rounds[-1].write(context, make, progress)
+            except errors.KmsError:
+                rounds.pop().outputs.drop()
+                behind.finish()
+                while rounds:
+                    yield from rounds.popleft().results()
+                raise
+            if len(chunk) < AT_ONCE:
+                # The last, and most runs have no other: there is nothing to do while the disk is waited for.
+                behind.finish()
+                publish(*rounds[-1].whole())
+            else:
+                behind.add(*rounds[-1].whole())
+                while len(rounds) > _UNPUBLISHED:
+                    yield from rounds.popleft().results()
+        behind.finish()
+        while rounds:
+            yield from rounds.popleft().results()
+    except BaseException:
+        for each in rounds:
+            each.outputs.drop()
+        raise
 
 
 class _Entry:
@@ -142,6 +173,7 @@ class _Entry:
         self.job = job
         self.work: Work | None = None
         self.output: Output | None = None
+        self._source: Stream | None = None
         self.result: Result | None = None
 
     def attempt(self, act: Callable[[], T]) -> T | None:
@@ -160,6 +192,20 @@ class _Entry:
             self.output.drop()
         self.result = Result(input=self.job.name, status=status, **more)
 
+    def open(self, make: Make) -> None:
+        """Look at the input."""
+        self._source = source = streams.reading(self.job.source)
+        if self.job.in_place and not isinstance(source, streams.File):
+            raise errors.InputOutputError(
+                path=self.job.name, reason="is no regular file, so nothing can take its place"
+            )
+        self.work = make(self.job, source)
+
+    def close(self) -> None:
+        """Read no more of the input."""
+        if self._source is not None:
+            self._source.close()
+
     def ask(self) -> list[Request]:
         """What the work needs next."""
         return [] if self.work is None else self.work.ask()
@@ -169,30 +215,61 @@ class _Entry:
         if self.work is not None:
             self.work.take(outcomes)
 
+    def write(self, outputs: Dropping, progress: Progress | None) -> None:
+        """Write the output."""
+        if self.work is None:
+            return
+        job, output = self.job, self.job.sink
+        if output is None:
+            if job.kept:
+                output = streams.Memory(job.kept)
+            else:
+                output = streams.writing(job.target, self.work.look(), watch=outputs.add)
+        self.output = outputs.add(output)
+        self.result = self.work.write(output, progress)
+        if isinstance(output, streams.Memory):
+            self.result = msgspec.structs.replace(self.result, data=output.data)
+        # Of a file that somebody wrote into meanwhile, no whole version may have been read.
+        self.work.source.check_unchanged()
 
-def _round(context: Context, jobs: list[Job], make: Make, progress: Progress | None) -> list[Result]:
-    entries = [_Entry(job) for job in jobs]
-    with ExitStack() as inputs, Dropping() as outputs:
-        for entry in entries:
-            entry.attempt(partial(_open, entry, make, inputs))
-        _get_keys(context, entries)
-        for entry in entries:
-            entry.attempt(partial(_write, entry, outputs, progress))
-        whole = {id(entry.output): entry for entry in entries if entry.work is not None and entry.output is not None}
+
+class _Round:
+    """Some files that share a sync of the log and a wait for the disk.
+
+    Attributes:
+        outputs: What is dropped if the run ends before they are published.
+    """
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self._entries = [_Entry(job) for job in jobs]
+        self.outputs = Dropping()
+
+    def write(self, context: Context, make: Make, progress: Progress | None) -> None:
+        """Do the work on all of them, up to outputs that are whole."""
+        try:
+            for entry in self._entries:
+                entry.attempt(partial(entry.open, make))
+            _get_keys(context, self._entries)
+            for entry in self._entries:
+                entry.attempt(partial(entry.write, self.outputs, progress))
+                entry.close()
+        finally:
+            for entry in self._entries:
+                entry.close()
+
+    def whole(self) -> tuple[list[Output], Failed]:
+        """What is to be published, and who is told of what could not be."""
+        whole = {id(entry.output): entry for entry in self._entries if entry.work and entry.output}
 
         def failed(output: Output, error: errors.KmsError) -> None:
             entry = whole[id(output)]
             entry.result = Result(input=entry.job.name, status="failed", error=error)
 
-        streams.publish([entry.output for entry in whole.values() if entry.output is not None], failed)
-    return [entry.result for entry in entries if entry.result is not None]
+        return [entry.output for entry in whole.values() if entry.output], failed
 
-
-def _open(entry: _Entry, make: Make, inputs: ExitStack) -> None:
-    source = inputs.enter_context(streams.reading(entry.job.source))
-    if entry.job.in_place and not isinstance(source, streams.File):
-        raise errors.InputOutputError(path=entry.job.name, reason="is no regular file, so nothing can take its place")
-    entry.work = make(entry.job, source)
+    def results(self) -> list[Result]:
+        """What became of each."""
+        return [entry.result for entry in self._entries if entry.result is not None]
 
 
 def _get_keys(context: Context, entries: list[_Entry]) -> None:
@@ -205,21 +282,6 @@ def _get_keys(context: Context, entries: list[_Entry]) -> None:
             if asked:
                 entry.attempt(partial(entry.take, list(islice(outcomes, len(asked)))))
         left = [entry for entry, asked in needed if asked and entry.work is not None]
-
-
-def _write(entry: _Entry, outputs: Dropping, progress: Progress | None) -> None:
-    if entry.work is None:
-        return
-    job = entry.job
-    output = job.sink
-    if output is None:
-        output = streams.Memory(job.kept) if job.kept else streams.writing(job.target, entry.work.look(), watch=outputs)
-    entry.output = outputs.add(output)
-    entry.result = entry.work.write(output, progress)
-    if isinstance(output, streams.Memory):
-        entry.result = msgspec.structs.replace(entry.result, data=output.data)
-    # Of a file that somebody wrote into meanwhile, no whole version may have been read.
-    entry.work.source.check_unchanged()
 
 
 def raised(outcomes: Sequence[batch.Outcome]) -> Sequence[Response]:

@@ -1,21 +1,20 @@
 """A user's files of any size: read at places or in order, and outputs that appear whole or not at all.
 
-A regular output is written beside its place and renamed when it is whole and on the disk; several of them share the
-wait for the disk (`publish`). What cannot be renamed into place (a pipe, a device, an open descriptor) is written
-through, in order.
+A regular output is written beside its place and renamed when it is whole and on the disk (`publishing`). What cannot be
+renamed into place (a pipe, a device, an open descriptor) is written through, in order.
 """
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from kmscli import errors
-from kmscli.storage import files, pipes, syncing
+from kmscli.storage import files, pipes
 from kmscli.storage.files import PRIVATE, io_errors
 from kmscli.storage.memfd import MemoryFile
 
@@ -29,9 +28,10 @@ class Stream:
         name: For people.
     """
 
-    def __init__(self, fd: int, name: str) -> None:
+    def __init__(self, fd: int, name: str, *, close: bool = False) -> None:
         self.name = name
         self._fd = fd
+        self._close = close
         self._given = b""
         # A terminal says once that its input ends, and goes on if it is asked again.
         self._ended = False
@@ -74,6 +74,18 @@ class Stream:
     def check_unchanged(self) -> None:
         """Nothing can be said of what flows."""
 
+    def close(self) -> None:
+        """Read no more."""
+        if self._close:
+            self._close = False
+            os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class File(Stream):
     """An input that is a regular file: it has a size, and can be read at any place.
@@ -84,7 +96,7 @@ class File(Stream):
     """
 
     def __init__(self, fd: int, name: str, found: os.stat_result) -> None:
-        super().__init__(fd, name)
+        super().__init__(fd, name, close=True)
         self.found = found
         self.size = found.st_size
 
@@ -109,9 +121,8 @@ class File(Stream):
             raise errors.InputOutputError(path=self.name, reason="it changed while it was read")
 
 
-@contextmanager
-def reading(path: Path | None) -> Iterator[Stream]:
-    """Open a user's input; None is standard input.
+def reading(path: Path | None) -> Stream:
+    """Open a user's input; None is standard input. It is closed at the end of its block, or before.
 
     Raises:
         InputOutputError: It cannot be read, or is a folder.
@@ -122,21 +133,24 @@ def reading(path: Path | None) -> Iterator[Stream]:
         if stat.S_ISDIR(found.st_mode):
             raise errors.InputOutputError(path="standard input", reason="is a directory")
         pipes.widen(STDIN)
-        yield Stream(STDIN, "standard input")
-        return
+        return Stream(STDIN, "standard input")
     with io_errors(path):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        found = os.fstat(fd)
-        if stat.S_ISDIR(found.st_mode):
-            raise errors.InputOutputError(path=path, reason="is a directory")
-        if stat.S_ISREG(found.st_mode):
-            yield File(fd, os.fspath(path), found)
-        else:
-            pipes.widen(fd)
-            yield Stream(fd, os.fspath(path))
-    finally:
+        return _opened(fd, os.fspath(path))
+    except BaseException:
         os.close(fd)
+        raise
+
+
+def _opened(fd: int, name: str) -> Stream:
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode):
+        return File(fd, name, found)
+    if stat.S_ISDIR(found.st_mode):
+        raise errors.InputOutputError(path=name, reason="is a directory")
+    pipes.widen(fd)
+    return Stream(fd, name, close=True)
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -201,7 +215,7 @@ class New:
 
     held = True
 
-    def __init__(self, target: Path, look: Look, *, name: str | None = None, watch: "Dropping | None" = None) -> None:
+    def __init__(self, target: Path, look: Look, *, name: str | None = None, watch: "Watch | None" = None) -> None:
         self.name = os.fspath(target) if name is None else name
         self.target = target
         self._temporary = files.new_name(target)
@@ -209,7 +223,7 @@ class New:
         self._fd = -1
         # Before there is a file: Ctrl-C may come between any two steps.
         if watch is not None:
-            watch.add(self)
+            watch(self)
         try:
             with io_errors(self.name):
                 self._fd = os.open(
@@ -261,6 +275,10 @@ class New:
                 self._temporary.unlink(missing_ok=True)
 
 
+Watch = Callable[[New], object]
+"""Told of a new file before it is there."""
+
+
 class Memory:
     """An output that is kept, for who decides afterwards whether it can be shown.
 
@@ -295,13 +313,13 @@ class Memory:
 Output = Through | New | Memory | MemoryFile
 
 
-def writing(path: Path | None, look: Look | None = None, *, watch: "Dropping | None" = None) -> Output:
+def writing(path: Path | None, look: Look | None = None, *, watch: "Watch | None" = None) -> Output:
     """Open a user's output; None is standard output.
 
     Args:
         path: Where; a link is followed, a name of an open descriptor (/dev/stdout, /dev/fd/3) means that one.
         look: Mode and owner; None = those of an old file, else 0600.
-        watch: Watches over a new file from before it is there.
+        watch: Told of a new file before it is there.
 
     Raises:
         InputOutputError: It cannot be written, or is a folder.
@@ -341,63 +359,3 @@ def copy(spooled: New, sink: Through, *, piece: int = 1 << 20) -> None:
             done = 0
             while done < got:
                 done += sink.write(buffer[done:got])
-
-
-def publish(outputs: Sequence[Output], failed: Callable[[Output, errors.KmsError], None]) -> None:
-    """Publish outputs that are whole: all of their bytes reach the disk before the first gets its name.
-
-    Args:
-        outputs: Each once, in the order in which they were opened.
-        failed: Told of those that could not be, or whose names may not last; the others are published.
-    """
-    folders: dict[str, list[Output]] = {}
-    for output, error in zip(outputs, _settled(outputs), strict=True):
-        if error is not None:
-            output.drop()
-            failed(output, error)
-            continue
-        try:
-            output.publish()
-            if isinstance(output, New):
-                folders.setdefault(os.path.dirname(output.target), []).append(output)
-        except errors.KmsError as refusal:
-            failed(output, refusal)
-    for folder, named in folders.items():
-        try:
-            with io_errors(folder or "."):
-                files.sync_folder(Path(folder))
-        except errors.KmsError as refusal:
-            # They are there, but after a power cut they may be the old ones again.
-            for output in named:
-                failed(output, refusal)
-
-
-def _settled(outputs: Sequence[Output]) -> list[errors.KmsError | None]:
-    """Have all bytes on the disk; per output None, or why they are not."""
-    new = [output for output in outputs if isinstance(output, New)]
-    found: dict[int, errors.KmsError] = {}
-    for output, error in zip(new, syncing.sync_all([output.fileno() for output in new]), strict=True):
-        if error is not None:
-            found[id(output)] = errors.InputOutputError(path=output.name, reason=error.strerror or str(error))
-    return [found.get(id(output)) for output in outputs]
-
-
-class Dropping:
-    """Outputs that are dropped when the block ends by an exception, Ctrl-C included."""
-
-    def __init__(self) -> None:
-        self._outputs: list[Output] = []
-
-    def add(self, output: Output) -> Output:
-        """Watch over one more."""
-        self._outputs.append(output)
-        return output
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            for output in self._outputs:
-                with suppress(OSError, errors.KmsError):
-                    output.drop()

@@ -124,6 +124,61 @@ def test_a_run_has_rounds_of_a_bounded_number_of_files(work: Files, monkeypatch:
     assert work.events().count("GenerateDataKey") == 8
 
 
+def test_what_is_whole_is_published_and_told_of_when_the_log_fails(
+    work: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "AT_ONCE", 3)
+    audit = work.home.folder / "audit"
+
+    def jobs() -> Iterator[Job]:
+        for number in range(12):
+            if number == 9:
+                audit.rename(audit.with_name("gone"))
+            yield work.put(f"f{number}")
+
+    make = sealing.sealer(work.home.context, sealing.Plan(keys=(work.key,)))
+    seen: list[Result] = []
+    with pytest.raises(errors.KmsError):
+        seen.extend(files.run(work.home.context, jobs(), make))
+    assert [f"f{number}" for number in range(9)] == [Path(result.input).name for result in seen]
+    assert work.names() == sorted([f"f{number}" for number in range(12)] + [f"f{number}.kms" for number in range(9)])
+
+
+def test_ctrl_c_drops_what_waits_for_the_disk_as_well(work: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "AT_ONCE", 3)
+    done: list[int] = []
+
+    def interrupt(_: int) -> None:
+        done.append(1)
+        if len(done) == 8:
+            raise KeyboardInterrupt
+
+    jobs = [work.put(f"f{number}", bytes(5000)) for number in range(12)]
+    with pytest.raises(KeyboardInterrupt):
+        work.encrypt(*jobs, progress=interrupt)
+    # The third round was being written, and the second one had no names yet.
+    assert [name for name in work.names() if name.endswith(("kms", "tmp"))] == ["f0.kms", "f1.kms", "f2.kms"]
+
+
+def test_a_run_that_nobody_asks_on_drops_what_has_no_name(work: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "AT_ONCE", 1)
+    make = sealing.sealer(work.home.context, sealing.Plan(keys=(work.key,)))
+    results = files.run(work.home.context, [work.put(f"f{number}") for number in range(9)], make)
+    assert Path(next(results).input).name == "f0"
+    results.close()  # type: ignore[attr-defined]
+    assert [name for name in work.names() if name.endswith(("kms", "tmp"))] == ["f0.kms", "f1.kms"]
+
+
+def test_no_more_files_are_open_than_two_rounds_have(work: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "AT_ONCE", 10)
+    jobs = [work.put(f"f{number}", bytes(5000)) for number in range(50)]
+    here = Path("/proc/self/fd")
+    before = len(list(here.iterdir()))
+    seen: list[int] = []
+    work.encrypt(*jobs, progress=lambda _: seen.append(len(list(here.iterdir())) - before))
+    assert max(seen) <= 2 * 10 + 2
+
+
 def test_nothing_is_asked_for_a_file_that_is_skipped(work: Files) -> None:
     work.encrypt(work.put("a"))
     before = len(work.events())

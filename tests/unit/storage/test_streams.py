@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from kmscli import errors
-from kmscli.storage import streams
-from kmscli.storage.streams import Dropping, File, Look, Memory, New, Output, Stream, Through
+from kmscli.storage import publishing, streams
+from kmscli.storage.publishing import Dropping
+from kmscli.storage.streams import File, Look, Memory, New, Output, Stream, Through
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def write(output: Output, data: bytes) -> None:
 
 def publish(*outputs: Output) -> list[errors.KmsError]:
     found: list[errors.KmsError] = []
-    streams.publish(outputs, lambda _, error: found.append(error))
+    publishing.publish(outputs, lambda _, error: found.append(error))
     return found
 
 
