@@ -236,3 +236,8 @@ def running(*options: str, region: str = REGION) -> Iterator[Served]:
 def allow(*actions: str, **parts: object) -> dict[str, Any]:
     """A statement of an identity policy that allows actions."""
     return statement(Action=list(actions), **parts)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -143,9 +143,9 @@ class Desk:
         self._schedule()
 
     def _schedule(self) -> None:
-        # While the disk works for some, the next ones come together: fewer than half as many would not be worth a
-        # sync of their own. All that the sockets hold by now is read before the next turn of the loop.
-        if not self._scheduled and len(self._waiting) * 2 > self._syncing:
+        # While the disk works for some, the next ones come together: a batch costs more than a request. All that the
+        # sockets hold by now is read before the next turn of the loop.
+        if not self._scheduled and self._waiting and not self._syncing:
             self._scheduled = True
             self._loop.call_soon(self._work)
 
@@ -171,7 +171,7 @@ class Desk:
         if left is None:
             self._answer(jobs, outcomes)
             return
-        self._syncing += len(jobs)
+        self._syncing += 1
         self._syncs.put((left, jobs, outcomes))
 
     def _pinning(self, evaluate: Callable[[Records, datetime], list[Evaluated[Outcome]]]) -> list[Outcome]:
@@ -203,11 +203,11 @@ class Desk:
             self._loop.call_soon_threadsafe(self._synced, jobs, outcomes)
 
     def _synced(self, jobs: list[Job], outcomes: list[Outcome]) -> None:
-        self._syncing -= len(jobs)
+        self._syncing -= 1
         self._answer(jobs, outcomes)
 
     def _lost(self, jobs: list[Job], error: BaseException) -> None:
-        self._syncing -= len(jobs)
+        self._syncing -= 1
         self._answer(jobs, [_failure(error)] * len(jobs))
         self._broken(error)
 

@@ -30,6 +30,7 @@ _WITHOUT_MESSAGE = frozenset(
         "InvalidCiphertextException",
         "KMSInvalidSignatureException",
         "KMSInvalidMacException",
+        "NotAuthorizedException",
         "UnknownOperationException",
     }
 )

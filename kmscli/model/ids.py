@@ -5,6 +5,7 @@ Source: AWS KMS developer guide, "Key identifiers (KeyId)", and AWS General Refe
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 
@@ -57,6 +58,11 @@ def new_multi_region_id(rng: Callable[[int], bytes]) -> str:
     return MULTI_REGION_PREFIX + rng(16).hex()
 
 
+@cache
+def _compiled(pattern: str) -> "re.Pattern[str]":
+    return re.compile(pattern)
+
+
 def is_multi_region(key_id: str) -> bool:
     """Whether a key id is that of a multi-Region key."""
     return key_id.startswith(MULTI_REGION_PREFIX)
@@ -64,12 +70,12 @@ def is_multi_region(key_id: str) -> bool:
 
 def is_key_id(text: str) -> bool:
     """Whether `text` has the form of a key id."""
-    return re.fullmatch(_KEY_ID, text) is not None
+    return _compiled(_KEY_ID).fullmatch(text) is not None
 
 
 def is_access_key_id(text: str) -> bool:
     """Whether `text` has the form of an access key id."""
-    return re.fullmatch(_ACCESS_KEY_ID, text) is not None
+    return _compiled(_ACCESS_KEY_ID).fullmatch(text) is not None
 
 
 def key_arn(place: Place, key_id: str) -> str:
@@ -111,7 +117,7 @@ def parse_key_ref(text: str, place: Place) -> KeyRef:
 
 
 def _parse_arn(text: str, place: Place) -> KeyRef:
-    match = re.fullmatch(_KMS_ARN, text)
+    match = _compiled(_KMS_ARN).fullmatch(text)
     if match is None:
         raise errors.InvalidArnError(arn=text)
     region, account, resource, key_id = match.groups()

@@ -16,6 +16,8 @@ from kmscli.vault.records import KeyGroup
 Work = Literal["DeleteKey", "DeleteExpiredKeyMaterial", "DeleteExpiredGrants", "RotateKey"]
 """What falls due, under the names of CloudTrail's events where it has one."""
 
+_STATES = {str(state): state for state in KeyState}
+
 
 def has_material(version: VersionRecord, now: datetime) -> bool:
     """Whether the material of a version is there and has not expired."""
@@ -31,13 +33,17 @@ def state_of(key: KeyGroup, now: datetime) -> KeyState:
         used = [version for version in key.versions.values() if version.number <= record.current]
         if not used or not all(has_material(version, now) for version in used):
             return KeyState.PENDING_IMPORT
-    return KeyState(record.state)
+    return _STATES[record.state]
 
 
 def has_dates(record: KeyRecord) -> bool:
     """Whether time can do anything to a key; to most it cannot."""
-    dates = (record.deletion_date, record.next_rotation, record.grant_end)
-    return record.origin == "EXTERNAL" or any(date is not None for date in dates)
+    return (
+        record.deletion_date is not None
+        or record.next_rotation is not None
+        or record.grant_end is not None
+        or record.origin == "EXTERNAL"
+    )
 
 
 def is_gone(key: KeyGroup, now: datetime) -> bool:

@@ -16,8 +16,8 @@ from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from kmscli.awsapi import http
 from kmscli.awsapi.worker import OWN_FILES
 from tests.desk import request
-from tests.endpoint import REGION, Place, Served, place, serving
-from tests.faults.test_serve_kills import children, until
+from tests.endpoint import REGION, Place, Served, children, place, serving
+from tests.faults.test_serve_kills import until
 
 MIB = 1 << 20
 FEW = 400
@@ -81,7 +81,7 @@ def push(made: socket.socket, data: bytes) -> int:
 
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 def test_idle_connections_cost_little_and_hinder_nobody(vault: Place, count: int) -> None:
-    with serving(vault, "--quiet") as served:
+    with serving(vault, "--workers", "1", "--quiet") as served:
         works(served)
         before = memory(served)
         with connected(served, count) as idle:
@@ -104,7 +104,7 @@ def _files(served: Served) -> int:
 
 
 def test_where_there_is_no_room_for_more_the_idle_ones_make_it(vault: Place) -> None:
-    served = Served(vault, ["--quiet"])
+    served = Served(vault, ["--workers", "1", "--quiet"])
     try:
         subprocess.run(["prlimit", f"--pid={served.process.pid}", "--nofile=160:160"], check=True)
         (worker,) = children(served.process.pid)
@@ -124,7 +124,7 @@ def test_where_there_is_no_room_for_more_the_idle_ones_make_it(vault: Place) -> 
 def test_large_and_slow_bodies_are_bounded_together(vault: Place) -> None:
     body = b'{"Plaintext": "' + b"A" * (http.BODY_MAX - 100)
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % http.BODY_MAX
-    with serving(vault, "--quiet") as served:
+    with serving(vault, "--workers", "1", "--quiet") as served:
         works(served)
         before = memory(served)
         with connected(served, 150) as slow:
@@ -138,7 +138,7 @@ def test_large_and_slow_bodies_are_bounded_together(vault: Place) -> None:
 
 
 def test_who_sends_ahead_and_takes_no_answers_is_bounded(vault: Place) -> None:
-    with serving(vault, "--quiet") as served:
+    with serving(vault, "--workers", "1", "--quiet") as served:
         works(served)
         before = memory(served)
         ahead = signed(served, "ListAliases", b"{}") + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2_000
@@ -165,7 +165,10 @@ def test_who_sends_ahead_and_takes_no_answers_is_bounded(vault: Place) -> None:
 )
 def test_what_is_too_large_is_refused_while_it_is_sent(vault: Place, text: bytes) -> None:
     more = {b"POST": b"10000\r\n" + b"x" * 65536 + b"\r\n", b"GET ": b"a: " + b"b" * 5000 + b"\r\n"}[text[:4]]
-    with serving(vault, "--quiet") as served, socket.create_connection(address(served), timeout=20) as made:
+    with (
+        serving(vault, "--workers", "1", "--quiet") as served,
+        socket.create_connection(address(served), timeout=20) as made,
+    ):
         made.sendall(text)
         for _ in range(200):
             if not push(made, more):
@@ -177,7 +180,10 @@ def test_what_is_too_large_is_refused_while_it_is_sent(vault: Place, text: bytes
 
 @pytest.mark.long
 def test_who_is_slow_is_ended_in_time(vault: Place) -> None:
-    with serving(vault, "--quiet") as served, socket.create_connection(address(served), timeout=40) as made:
+    with (
+        serving(vault, "--workers", "1", "--quiet") as served,
+        socket.create_connection(address(served), timeout=40) as made,
+    ):
         began = time.monotonic()
         made.sendall(b"POST / HTTP/1.1\r\nHost")
         assert made.recv(1000).startswith(b"HTTP/1.1 408 ")

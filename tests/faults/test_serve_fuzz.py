@@ -19,10 +19,9 @@ from kmscli.service import audits
 from kmscli.service.operations import OPERATIONS, REFUSED
 from tests import awsmodel
 from tests.desk import Answer, AtDesk, at_desk, request
-from tests.endpoint import REGION, running
+from tests.endpoint import REGION, children, running
 from tests.faults import requests
 from tests.faults.requests import HOSTILE, Known
-from tests.faults.test_serve_kills import children
 from tests.principals import People, statement
 
 ALWAYS = {"ValidationException", "AccessDeniedException"}

@@ -17,7 +17,7 @@ from typing import Any
 import botocore.exceptions  # type: ignore[import-untyped]
 import pytest
 
-from tests.endpoint import Place, Served, place, serving
+from tests.endpoint import Place, Served, children, place, serving
 
 KEPT = 20
 NO_ANSWER = (
@@ -26,11 +26,6 @@ NO_ANSWER = (
     botocore.exceptions.ReadTimeoutError,
     botocore.exceptions.HTTPClientError,
 )
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def alive(pid: int) -> bool:

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.desk import Answer, read, request
-from tests.endpoint import KMS, REGION, Place, Served, allow, place, serving
+from tests.endpoint import KMS, REGION, Place, Served, allow, children, place, serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -318,12 +318,28 @@ def test_a_vault_that_cannot_be_read_is_not_healthy(vault: Place) -> None:
         assert (200, "ok\n") == get("/healthz", where)
 
 
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no process to cores")
+def test_there_is_a_worker_for_each_core_up_to_four(vault: Place) -> None:
+    before = os.sched_getaffinity(0)
+    with serving(vault) as served:
+        assert min(len(before), 4) == len(children(served.process.pid))
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        with serving(vault) as served:
+            assert 1 == len(children(served.process.pid))
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 # -- limits of callers -------------------------------------------------------------------------------------------------
 
 
 def test_a_principal_may_ask_so_often_and_takes_nothing_from_others(vault: Place) -> None:
     vault.principal("busy", allow("kms:GenerateRandom"))
-    with serving(vault, "--requests-per-second", "5") as served:
+    with serving(vault, "--workers", "1", "--requests-per-second", "5") as served:
         busy, admin = served.client("busy"), served.client()
         outcomes = []
         for _ in range(12):
@@ -473,13 +489,15 @@ def test_systemd_hands_over_its_sockets(vault: Place, tmp_path: Path, number: si
                     until_it_listens(made, address)
                     # The first client starts the server, and waits for it.
                     assert 200 == ask(vault, made, "GenerateRandom", NumberOfBytes=8).status
+            # Told when all workers serve, which may be after the first of them has answered.
+            told = [activated.stdout.readline().decode() for _ in addresses] if activated.stdout else []
+            assert [f"serving http://127.0.0.1:{port}\n", f"serving {path}\n"] == told
             activated.send_signal(number)
             out, err = activated.communicate(timeout=30)
         except BaseException:
             activated.kill()
             raise
-    served = f"serving http://127.0.0.1:{port}\nserving {path}\n"
-    assert (0, served) == (activated.returncode, out.decode()), err
+    assert (0, b"") == (activated.returncode, out), err
     assert path.is_socket()
 
 

@@ -392,7 +392,12 @@ ELSEWHERE = {
 }
 """Error of the model -> why no request here ends in it."""
 
-WITHOUT_MESSAGE = {"InvalidCiphertextException", "KMSInvalidMacException", "KMSInvalidSignatureException"}
+WITHOUT_MESSAGE = {
+    "InvalidCiphertextException",
+    "KMSInvalidMacException",
+    "KMSInvalidSignatureException",
+    "NotAuthorizedException",
+}
 
 
 def raised(name: str, stage: Stage, asked: Asked) -> Members:
