@@ -37,8 +37,6 @@ BIN = Path(sys.executable).parent
 SCRIPT = """
 local text = io.open(os.getenv("KMS_BENCH_REQUEST")):read("*a")
 request = function() return text end
-local bad = 0
-response = function(status) if status ~= 200 then os.exit(3) end end
 """
 
 
