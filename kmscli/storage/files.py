@@ -17,6 +17,7 @@ PRIVATE = 0o600
 READ_ONLY_HINT = "a vault on a read-only disk can be looked at (`kms status`, `kms audit verify`), not used"
 _OTHERS = 0o077
 _SECRET_MAX = 64 * 1024
+_DESCRIPTORS = ("/dev/", "/proc/self/")
 _DESCRIPTOR = r"(?:/dev/|/proc/self/)(stdout|stderr|fd/[0-9]{1,9})"
 
 
@@ -253,7 +254,8 @@ def write_output(path: Path, data: bytes, *, mode: int | None = None) -> None:
 
 def descriptor(path: Path) -> int | None:
     """The number of an open descriptor that a name such as /dev/stdout means, or None."""
-    match = re.fullmatch(_DESCRIPTOR, os.fspath(path))
+    name = os.fspath(path)
+    match = re.fullmatch(_DESCRIPTOR, name) if name.startswith(_DESCRIPTORS) else None
     if match is None:
         return None
     return {"stdout": 1, "stderr": 2}.get(match[1]) or int(match[1].rpartition("/")[2])

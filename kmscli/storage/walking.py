@@ -1,7 +1,6 @@
 """The files below a folder that are meant when somebody names the folder."""
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,27 +8,37 @@ from pathlib import Path
 def files_below(folder: Path) -> Iterator[Path]:
     """The regular files below a folder, in a steady order; links are not followed, temporary files are left out.
 
+    What is listed says of itself what it is, so no file is asked for that.
+
     A folder that cannot be listed stands for itself, so that whoever opens what is given finds out why: nothing is
     passed over in silence.
     """
-    unlisted: list[Path] = []
-    for path, folders, names in os.walk(folder, onerror=lambda error: unlisted.append(Path(error.filename))):
-        yield from unlisted
-        unlisted.clear()
-        folders.sort()
-        for name in sorted(names):
-            if _is_regular(os.path.join(path, name)) and not is_temporary(name):
-                yield Path(path, name)
-    yield from unlisted
-
-
-def _is_regular(path: str) -> bool:
     try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except FileNotFoundError:
-        return False  # it was there when the folder was listed
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
+        if _is_regular(entry) and not is_temporary(entry.name):
+            yield folder / entry.name
+    for entry in entries:
+        if _is_folder(entry):
+            yield from files_below(folder / entry.name)
+
+
+def _is_regular(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)  # False if it went away since the folder was listed
     except OSError:
         return True  # whoever opens it finds out why
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False  # it stood for a file already
 
 
 def is_temporary(name: str) -> bool:
