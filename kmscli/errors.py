@@ -786,6 +786,10 @@ class AuditUnavailableError(KmsError):
     advice = "without its audit line no operation gives a result"
 
 
+class AuditNotDurableError(AuditUnavailableError):
+    """A line is written and may not be on the disk: a failed sync is final, whatever a next one seems to say."""
+
+
 class RollbackError(KmsError):
     """The vault is older than what was already seen."""
 

@@ -1,8 +1,8 @@
 """Where requests of the endpoint are worked on: uses of keys many at once, changes one after the other.
 
 Uses that have come in share one evaluation, one turn at the lock and one sync of the log; while the disk works, the
-next ones come together. None is answered before its line is durable. Changes, and what takes long (key pairs, scans of
-the log), run beside in threads with sessions of their own, by the same code as on the command line.
+sockets gather the next ones. None is answered before its line is durable. Changes, and what takes long (key pairs,
+scans of the log), run beside in threads with sessions of their own, by the same code as on the command line.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from kmscli import errors
@@ -27,7 +26,6 @@ from kmscli.vault.records import Records
 from kmscli.vault.session import Evaluated, Session
 
 if TYPE_CHECKING:
-    from kmscli.storage.newest import Unsynced
     from kmscli.storage.turns import Turn
 
 SLOW_THREADS = 2
@@ -107,12 +105,8 @@ class Desk:
         self._session = open_session()
         self._gate = Gate(self._session, seconds, self._allowance)
         self._waiting: deque[Job] = deque()
-        self._scheduled = False
-        self._syncing = 0
+        self._scheduled = self._over = False
         self._pinned = 0.0
-        self._syncs: SimpleQueue[tuple[Unsynced, list[Job], list[Outcome]] | None] = SimpleQueue()
-        self._syncer = threading.Thread(target=self._sync_all, name="sync", daemon=True)
-        self._syncer.start()
         self._slow = ThreadPoolExecutor(SLOW_THREADS, "slow")
         self._slow_waiting = 0
         self._own = threading.local()
@@ -126,7 +120,7 @@ class Desk:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not (self._waiting or self._syncing or self._slow_waiting)
+        return not (self._waiting or self._slow_waiting)
 
     def check(self) -> None:
         """See that the vault can be read and its log is there; KmsError if not."""
@@ -135,7 +129,9 @@ class Desk:
             pass
 
     def submit(self, job: Job) -> None:
-        """Take a request."""
+        """Take a request; after a failed sync none is worked on, and the server ends."""
+        if self._over:
+            return
         if job.operation in _SLOW or (job.operation in OPERATIONS and OPERATIONS[job.operation].changes):
             self._submit_slow(job)
             return
@@ -143,9 +139,8 @@ class Desk:
         self._schedule()
 
     def _schedule(self) -> None:
-        # While the disk works for some, the next ones come together: a batch costs more than a request. All that the
-        # sockets hold by now is read before the next turn of the loop.
-        if not self._scheduled and self._waiting and not self._syncing:
+        # All that the sockets hold by now is read before the next turn of the loop.
+        if self._waiting and not (self._scheduled or self._over):
             self._scheduled = True
             self._loop.call_soon(self._work)
 
@@ -161,23 +156,32 @@ class Desk:
 
         context = Context(self._session)
         try:
-            if self._clock() - self._pinned > PIN_SECONDS:
-                outcomes, left = settled(context, lambda: self._pinning(evaluate)), None
-            else:
-                outcomes, left = settled(context, lambda: self._session.use_unsynced(evaluate))
+            outcomes, left = settled(context, lambda: self._session.use_unsynced(evaluate))
+            # A thread that waited in place of this one would cost more than it wins: waking it and being woken by it
+            # takes longer than to read what comes meanwhile, and other workers have the lock and the cores.
+            if left is not None:
+                left.finish()
         except Exception as error:  # noqa: BLE001 - whatever it is, each of them gets an answer
-            self._answer(jobs, [_failure(error)] * len(jobs))
-            return
-        if left is None:
-            self._answer(jobs, outcomes)
-            return
-        self._syncing += 1
-        self._syncs.put((left, jobs, outcomes))
+            self._end_if_final(error)
+            outcomes = [_failure(error)] * len(jobs)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.done(job, outcome)
+        if self._clock() - self._pinned > PIN_SECONDS:
+            self._remember()
+        self._schedule()
 
-    def _pinning(self, evaluate: Callable[[Records, datetime], list[Evaluated[Outcome]]]) -> list[Outcome]:
-        outcomes = self._session.use(evaluate)
+    def _remember(self) -> None:
         self._pinned = self._clock()
-        return outcomes
+        try:
+            self._session.remember()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next request meets it too
+            self._end_if_final(error)
+
+    def _end_if_final(self, error: object) -> None:
+        # The system tells of a failed sync once; what is asked for after it may seem to be well.
+        if isinstance(error, errors.AuditNotDurableError) and not self._over:
+            self._over = True
+            self._broken(error)
 
     def _tried(
         self, number: int, job: Job, runs: dict[int, batch.Run], records: Records, now: datetime
@@ -190,31 +194,6 @@ class Desk:
             # Who did not prove who it is leaves no line: a stranger must not fill the log.
             return Evaluated(error, None)
         return runs[number].tried(records, now)
-
-    def _sync_all(self) -> None:
-        """Wait for the disk, batch by batch; in a thread of its own."""
-        while (work := self._syncs.get()) is not None:
-            left, jobs, outcomes = work
-            try:
-                left.finish()
-            except BaseException as error:  # noqa: BLE001 - nothing may be released then, whatever it was
-                self._loop.call_soon_threadsafe(self._lost, jobs, error)
-                return
-            self._loop.call_soon_threadsafe(self._synced, jobs, outcomes)
-
-    def _synced(self, jobs: list[Job], outcomes: list[Outcome]) -> None:
-        self._syncing -= 1
-        self._answer(jobs, outcomes)
-
-    def _lost(self, jobs: list[Job], error: BaseException) -> None:
-        self._syncing -= 1
-        self._answer(jobs, [_failure(error)] * len(jobs))
-        self._broken(error)
-
-    def _answer(self, jobs: list[Job], outcomes: list[Outcome]) -> None:
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            job.done(job, outcome)
-        self._schedule()
 
     # -- changes, and what takes long
 
@@ -253,13 +232,13 @@ class Desk:
 
     def _performed(self, job: Job, future: "Future[Outcome]") -> None:
         self._slow_waiting -= 1
-        job.done(job, future.result())
+        outcome = future.result()
+        self._end_if_final(outcome)
+        job.done(job, outcome)
 
     def close(self) -> None:
         """Bring what is under way to its end; what was not begun is not."""
         self._slow.shutdown(cancel_futures=True)
-        self._syncs.put(None)
-        self._syncer.join()
         self._session.vault.close()
 
 

@@ -83,9 +83,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
             problem="kms serve needs more than is installed",
             hint="in the checkout from which kms was installed: pipx install --force '.[serve]'",
         ) from error
-    options = _Options(
-        host, port, unix, _cores() if workers is None else workers, _tls(tls_cert, tls_key), admin, rate
-    )
+    options = _Options(host, port, unix, _cores() if workers is None else workers, _tls(tls_cert, tls_key), admin, rate)
     _check(options)
     with unlocked(settings) as context:
         _check_root(context)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from kmscli import errors
 from kmscli.storage import segments
 from kmscli.storage.files import check_private, write_all
 from kmscli.storage.segments import Ending, open_segment, segment_path, writing
@@ -34,11 +35,11 @@ class Unsynced:
         """Wait until it is durable, and all that was written to the segment before; once, from any thread.
 
         Raises:
-            AuditUnavailableError: It is not certain to be. That is final.
+            AuditNotDurableError: It is not certain to be. That is final.
         """
         fd, self._fd = self._fd, -1
         try:
-            with writing(self._path):
+            with writing(self._path, errors.AuditNotDurableError):
                 os.fdatasync(fd)
         finally:
             os.close(fd)

@@ -129,12 +129,13 @@ class reading:  # noqa: N801 - it reads as a function; a class is a fifth of a g
 
 
 class writing:  # noqa: N801 - as above
-    """Turn what the operating system refuses to have written into AuditUnavailableError."""
+    """Turn what the operating system refuses to have written into AuditUnavailableError, or a class of it."""
 
-    __slots__ = ("_path",)
+    __slots__ = ("_error", "_path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, error: type[errors.AuditUnavailableError] = errors.AuditUnavailableError) -> None:
         self._path = path
+        self._error = error
 
     def __enter__(self) -> None:
         """Begin."""
@@ -144,7 +145,7 @@ class writing:  # noqa: N801 - as above
         if isinstance(error, OSError):
             hint = READ_ONLY_HINT if error.errno == errno.EROFS else None
             reason = f"{self._path}: {error.strerror}"
-            raise errors.AuditUnavailableError(action="written", reason=reason, hint=hint) from error
+            raise self._error(action="written", reason=reason, hint=hint) from error
 
 
 def read_ending(folder: Path, *, line_max: int) -> Ending:
@@ -248,10 +249,11 @@ def sync(folder: Path, number: int) -> None:
     """Make durable what anybody wrote to a segment.
 
     Raises:
-        AuditUnavailableError: It is not certain to be.
+        AuditUnavailableError: It is not there.
+        AuditNotDurableError: It is not certain to be.
     """
     path = segment_path(folder, number)
-    with writing(path), open_segment(path, os.O_WRONLY) as fd:
+    with writing(path), open_segment(path, os.O_WRONLY) as fd, writing(path, errors.AuditNotDurableError):
         os.fdatasync(fd)
 
 

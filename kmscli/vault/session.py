@@ -345,6 +345,16 @@ class Session:
         with self.read() as snapshot:
             return evaluate(snapshot, journal.now)
 
+    def remember(self) -> None:
+        """Keep what was seen of the vault for this user's next sessions, as `use` does after each line.
+
+        Raises:
+            AuditNotDurableError: What others wrote to the log is not certain to be on the disk.
+        """
+        with self.journal() as journal:
+            journal.settle()
+            journal.save_pin(journal.snapshot)
+
     def note(self, event: Event) -> None:
         """Write down what was refused or failed."""
         with self.journal() as journal:

@@ -265,20 +265,25 @@ def test_on_a_full_disk_nothing_is_answered_without_its_line(vault: Place) -> No
 
 
 @pytest.mark.needs("strace")
-def test_after_a_failed_sync_nothing_is_answered_and_the_server_says_so(vault: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["40+", "40"])  # the second: the next sync seems to be well
+def test_after_a_failed_sync_nothing_is_answered_and_the_server_says_so(
+    vault: Place, tmp_path: Path, when: str
+) -> None:
     key_id = new_key(vault)
     script = tmp_path / "kms"
     script.write_text(
-        "#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=fdatasync -e signal=none "
-        f'-e inject=fdatasync:error=EIO:when=40+ {vault_kms()} "$@"\n'
+        f"#!/bin/sh\nexec strace -f -qq -o {tmp_path}/trace -e trace=fdatasync -e signal=none "
+        f'-e inject=fdatasync:error=EIO:when={when} {vault_kms()} "$@"\n'
     )
     script.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.endpoint.KMS", str(script))
         served = Served(vault, ["--workers", "1"])
     try:
-        with loaded(served, key_id, makers=0, users=2) as load:
+        with loaded(served, key_id, makers=0, users=4) as load:
             assert 52 == served.process.wait(60)
+        _, _, after = (tmp_path / "trace").read_text().partition("(INJECTED)\n")
+        assert "fdatasync" not in after
         assert "nothing is served any more" in served.log.read_text()
         assert load.used
         check(vault, load)
