@@ -33,8 +33,8 @@ Act = tuple[Sequence[str], str | None]
 """A command, and what is piped through `cat` into it; its standard output goes nowhere."""
 
 
-def run(act: Act) -> tuple[float, float, int]:
-    """Seconds by the clock, seconds of cores, and the most memory in KiB, of the command alone."""
+def run(act: Act) -> tuple[float, float]:
+    """Seconds by the clock, and seconds of cores of the command alone."""
     argv, piped = act
     start = time.perf_counter()
     feeder = subprocess.Popen(["cat", piped], stdout=subprocess.PIPE) if piped else None
@@ -49,19 +49,32 @@ def run(act: Act) -> tuple[float, float, int]:
         feeder.wait()
     if command.returncode:
         sys.exit(f"{' '.join(argv)} failed")
-    return taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    return taken, usage.ru_utime + usage.ru_stime
 
 
-def measured(rounds: int, acts: dict[str, Act]) -> dict[str, tuple[float, float, int]]:
+def most_memory(act: Act) -> int:
+    """The most memory of a run of the engine, in KiB, as it says itself: rusage begins with that of this program."""
+    argv, piped = act
+    environ = {**os.environ, "ENGINE_TELLS_MEMORY": "1"}
+    with Path(piped or NULL).open("rb") as given:
+        feeder = subprocess.Popen(["cat"], stdin=given, stdout=subprocess.PIPE)
+        told = subprocess.run(
+            argv, stdin=feeder.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environ, check=True
+        )
+        feeder.communicate()
+    return int(told.stderr)
+
+
+def measured(rounds: int, acts: dict[str, Act]) -> dict[str, tuple[float, float]]:
     """Medians of each act, all of them in turn."""
-    found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in acts}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in acts}
     for act in acts.values():
         run(act)
     for _ in range(rounds):
         for name, act in acts.items():
             found[name].append(run(act))
     return {
-        name: (statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs), max(r[2] for r in runs))
+        name: (statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs))
         for name, runs in found.items()
     }
 
@@ -109,7 +122,7 @@ def against_bare_loop(folder: Path, plain: Path, sealed: Path, rounds: int) -> N
             found = measured(rounds, acts)
             what = f"{act}, {kind} / a bare loop"
             report(f"{what}: by the clock", found["ours"][0] / found["bare"][0])
-            report(f"{what}: by seconds of cores", found["ours"][1] / found["bare"][1], target=1.1)
+            report(f"{what}: by seconds of cores", found["ours"][1] / found["bare"][1])
     pieces.unlink()
 
 
@@ -174,7 +187,7 @@ def memory(folder: Path, rounds: int, *sizes: int) -> None:
     """The memory of a run above that of one that does nothing, in MiB; a row a size."""
     empty = folder / "empty"
     empty.touch()
-    base = min(run((engine("encrypt", empty, NULL), None))[2] for _ in range(max(3, rounds)))
+    base = min(most_memory((engine("encrypt", empty, NULL), None)) for _ in range(max(3, rounds)))
     for kib in sizes:
         plain, sealed = folder / "sized", folder / "sized.kms"
         with plain.open("wb") as out:
@@ -189,7 +202,7 @@ def memory(folder: Path, rounds: int, *sizes: int) -> None:
         }
         sealed_size = sealed.stat().st_size
         for name, act in acts.items():
-            extra = max(0, run(act)[2] - base) / 1024
+            extra = max(0, most_memory(act) - base) / 1024
             verdict = "met" if extra <= EXTRA_MIB else "MISSED"
             print(
                 f"{name} of {sealed_size:>11} bytes: {extra:6.1f} MiB above start-up  (at most {EXTRA_MIB}, {verdict})"
