@@ -34,6 +34,7 @@ OWN_FILES = 128
 """Descriptors that are kept for the vault and its log; the others are for clients."""
 _SWEEP_SECONDS = 1.0
 _CLIENTS_MAX = 100_000
+_ENCODER = msgspec.json.Encoder()
 _COLLECTIONS = (20_000, 20, 50)
 # From Python 3.13 on a loop would remove the file of a socket that it serves: of systemd's, or of one that others use.
 _STAYS: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
@@ -130,7 +131,7 @@ class _Worker:
         self._counts = metrics.of(number)
         self._ended = asyncio.Event()
         self._code = 0
-        self._log = bytearray()
+        self._log: list[Access] = []
         self._desk = Desk(
             plan.open_session, loop, seconds=time.time, clock=time.monotonic, rate=plan.rate, broken=self._broken
         )
@@ -199,9 +200,9 @@ class _Worker:
     def _note(self, line: Access) -> None:
         if not self._log:
             self._loop.call_soon(self._write_log)
-        self._log += msgspec.json.encode(line) + b"\n"
+        self._log.append(line)
 
     def _write_log(self) -> None:
         if self._log and self._plan.write_log is not None:
-            data, self._log = bytes(self._log), bytearray()
-            self._plan.write_log(data)
+            lines, self._log = self._log, []
+            self._plan.write_log(_ENCODER.encode_lines(lines))

@@ -122,7 +122,7 @@ class Recorded:
         call = Call(self._context, self._name, records, now)
         self._touched, self._decisions = call.touched, call.decisions
         answer = act(call)
-        return Evaluated(answer, lambda: self._event(records), call.until)
+        return Evaluated(answer, self._event(records), call.until)
 
     def tried(self, act: Callable[[Call], R], records: Records, now: datetime) -> Evaluated[R | errors.KmsError]:
         """What `act` comes to, or the error that it ends in, each with its line."""
@@ -135,7 +135,7 @@ class Recorded:
             refusal = error if isinstance(error, errors.KmsError) else errors.InternalError(what=type(error).__name__)
             if not refusal.audited:
                 raise
-            return Evaluated(refusal, lambda: self._event(records, error=refusal))
+            return Evaluated(refusal, self._event(records, error=refusal))
 
     def change(self, act: Callable[[Change], R]) -> R:
         """Write records: all that `act` put into the draft, or nothing."""

@@ -92,12 +92,14 @@ class _opened:  # noqa: N801 - it reads as a function; a class is a fifth of a g
         path = self._path
         with io_errors(path):
             try:
-                check_private(path, path.lstat())
-                # A pipe that took its place meanwhile keeps nobody waiting.
+                # A pipe in its place keeps nobody waiting.
                 self._fd = os.open(path, self._flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             except FileNotFoundError as error:
                 # Never made anew: who still holds the old one would be a second holder.
                 raise errors.VaultTamperedError(what=f"{path} is missing", hint=_MISSING.format(path=path)) from error
+            except OSError:
+                check_private(path, path.lstat())  # says what lies there, if that is why
+                raise
         try:
             check_private(path, os.fstat(self._fd))
         except BaseException:

@@ -48,13 +48,12 @@ class Evaluated(msgspec.Struct, Generic[T_co], frozen=True):
 
     Attributes:
         result: What is released once the line is durable.
-        event: Gives what the audit line says; asked for once, when the line is written. None = nobody is told to have
-            done anything, so there is no line.
+        event: What the audit line says; None = nobody is told to have done anything, so there is no line.
         until: The time from which on it might be another result, None = while the vault does not change.
     """
 
     result: T_co
-    event: Callable[[], Event] | None
+    event: Event | None
     until: datetime | None = None
 
 
@@ -289,7 +288,7 @@ class Session:
                 return [each.result for each in found], None
         with self.journal() as journal:
             found = self._evaluate_again(journal, evaluate, signed, found)
-            told = [each.event() for each in found if each.event]
+            told = [each.event for each in found if each.event]
             left = journal.write_unsynced(*told) if told else None
         return [each.result for each in found], left
 
@@ -326,7 +325,7 @@ class Session:
     ) -> list[T]:
         with self.journal() as journal:
             found = self._evaluate_again(journal, evaluate, signed, found)
-            if told := [each.event() for each in found if each.event]:
+            if told := [each.event for each in found if each.event]:
                 journal.write(*told)
             journal.save_pin(journal.snapshot)
         return [each.result for each in found]

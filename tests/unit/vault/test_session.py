@@ -193,7 +193,7 @@ def use(home: Home, *, until: datetime | None = None) -> list[tuple[int, datetim
     def evaluate(snapshot: Snapshot, now: datetime) -> list[Evaluated[object]]:
         alias = snapshot.alias("alias/x")
         seen.append((snapshot.head.generation, now))
-        return [Evaluated(alias, lambda: EVENT, until if len(seen) == 1 else None)]
+        return [Evaluated(alias, EVENT, until if len(seen) == 1 else None)]
 
     home.context.session.use(evaluate)
     return seen
@@ -240,7 +240,7 @@ def test_a_refusal_from_memory_is_never_the_last_word(home: Home) -> None:
     def evaluate(snapshot: Snapshot, _now: datetime) -> list[Evaluated[int]]:
         if snapshot.head.generation < 3:
             raise errors.UnknownCiphertextKeyError
-        return [Evaluated(snapshot.head.generation, lambda: EVENT)]
+        return [Evaluated(snapshot.head.generation, EVENT)]
 
     assert home.context.session.use(evaluate) == [3]
 
