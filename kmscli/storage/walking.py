@@ -13,18 +13,19 @@ def files_below(folder: Path) -> Iterator[Path]:
     A folder that cannot be listed stands for itself, so that whoever opens what is given finds out why: nothing is
     passed over in silence.
     """
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        yield folder
-        return
-    for entry in entries:
-        if _is_regular(entry) and not is_temporary(entry.name):
-            yield folder / entry.name
-    for entry in entries:
-        if _is_folder(entry):
-            yield from files_below(folder / entry.name)
+    left = [folder]  # no recursion: folders may lie deeper than Python's calls
+    while left:
+        folder = left.pop()
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            yield folder
+            continue
+        for entry in entries:
+            if _is_regular(entry) and not is_temporary(entry.name):
+                yield folder / entry.name
+        left += [folder / entry.name for entry in reversed(entries) if _is_folder(entry)]
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

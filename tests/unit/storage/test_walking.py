@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from kmscli.storage import walking
@@ -42,3 +43,17 @@ def test_a_folder_that_cannot_be_listed_stands_for_itself(tmp_path: Path) -> Non
 def test_names_may_be_any_bytes(tmp_path: Path) -> None:
     put(tmp_path, os.fsdecode(b"\xff"), "\u00e4")
     assert below(tmp_path) == ["\u00e4", os.fsdecode(b"\xff")]
+
+
+def test_folders_may_lie_as_deep_as_a_path_can_say(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 1500)
+    folder = tmp_path
+    for _ in range(1500):
+        folder = folder / "d"
+        folder.mkdir()
+    put(deep, "file")
+    try:
+        assert list(walking.files_below(tmp_path)) == [deep / "file"]
+    finally:
+        # Python 3.11 cannot remove what lies so deep.
+        subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # noqa: S607 - wherever it is
