@@ -1,16 +1,16 @@
 """Files of any size: encrypted under keys of the vault, and decrypted, many in one run.
 
-A run goes in rounds of up to `AT_ONCE` files. Each round asks for all its data keys with one sync of the audit log,
-works on file after file, and has all outputs on the disk before the first gets its name; while the disk is waited for,
-the next round is written. So a result appears after its audit line, whole, or not at all; what goes wrong with one file
-is the outcome of that file.
+A run goes in rounds of up to `AT_ONCE` files, or of fewer that are large. Each round asks for all its data keys with
+one sync of the audit log, works on file after file, and has all outputs on the disk before the first gets its name;
+while the disk is waited for, the next round is written. So a result appears after its audit line, whole, or not at all;
+what goes wrong with one file is the outcome of that file.
 """
 
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +28,10 @@ T = TypeVar("T")
 
 AT_ONCE = 256
 """Files of one round: each holds a descriptor open, as do those of the round before, and a process may have few."""
+
+BYTES_AT_ONCE = 64 << 20
+"""Bytes of a round's inputs after which it takes no more: what is not published yet takes so much of the disk, and is
+lost if the run is ended. An input of unknown size counts as that many."""
 
 _UNPUBLISHED = 2
 """Rounds that are written and of which nothing is told yet: one waits for its bytes to be on the disk, one for its
@@ -139,17 +143,19 @@ def run(context: Context, jobs: Iterable[Job], make: Make, *, progress: Progress
     left, behind = iter(jobs), Behind()
     rounds: deque[_Round] = deque()
     try:
-        while chunk := list(islice(left, AT_ONCE)):
-            rounds.append(_Round(chunk))
+        following = next(left, None)
+        while following is not None:
+            rounds.append(_Round())
+            following = rounds[-1].open(following, left, make)
             try:
-                rounds[-1].write(context, make, progress)
+                rounds[-1].write(context, progress)
             except errors.KmsError:
                 rounds.pop().outputs.drop()
                 behind.finish()
                 while rounds:
                     yield from rounds.popleft().results()
                 raise
-            if len(chunk) < AT_ONCE:
+            if following is None:
                 # The last, and most runs have no other: there is nothing to do while the disk is waited for.
                 behind.finish()
                 publish(*rounds[-1].whole())
@@ -162,6 +168,7 @@ def run(context: Context, jobs: Iterable[Job], make: Make, *, progress: Progress
             yield from rounds.popleft().results()
     except BaseException:
         for each in rounds:
+            each.close()
             each.outputs.drop()
         raise
 
@@ -200,6 +207,13 @@ class _Entry:
                 path=self.job.name, reason="is no regular file, so nothing can take its place"
             )
         self.work = make(self.job, source)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the input, so far as it is to be read."""
+        if self.work is None:
+            return 0
+        return self._source.size if isinstance(self._source, streams.File) else BYTES_AT_ONCE
 
     def close(self) -> None:
         """Read no more of the input."""
@@ -240,22 +254,36 @@ class _Round:
         outputs: What is dropped if the run ends before they are published.
     """
 
-    def __init__(self, jobs: list[Job]) -> None:
-        self._entries = [_Entry(job) for job in jobs]
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
         self.outputs = Dropping()
 
-    def write(self, context: Context, make: Make, progress: Progress | None) -> None:
+    def open(self, job: Job, left: Iterator[Job], make: Make) -> Job | None:
+        """Look at inputs until the round is full; the first job that is not of it, None if there is none."""
+        size = 0
+        for each in chain([job], left):
+            if len(self._entries) == AT_ONCE or size >= BYTES_AT_ONCE:
+                return each
+            entry = _Entry(each)
+            self._entries.append(entry)
+            entry.attempt(partial(entry.open, make))
+            size += entry.size
+        return None
+
+    def close(self) -> None:
+        """Read no more of the inputs."""
+        for entry in self._entries:
+            entry.close()
+
+    def write(self, context: Context, progress: Progress | None) -> None:
         """Do the work on all of them, up to outputs that are whole."""
         try:
-            for entry in self._entries:
-                entry.attempt(partial(entry.open, make))
             _get_keys(context, self._entries)
             for entry in self._entries:
                 entry.attempt(partial(entry.write, self.outputs, progress))
                 entry.close()
         finally:
-            for entry in self._entries:
-                entry.close()
+            self.close()
 
     def whole(self) -> tuple[list[Output], Failed]:
         """What is to be published, and who is told of what could not be."""

@@ -258,7 +258,7 @@ def test_at_any_time_of_a_run(
 
 def test_at_a_terminal(environ: dict[str, str], home: Path) -> None:
     (home / "d").mkdir()
-    for number in range(FILES):
+    for number in range(1000):  # several rounds, for the names of one come while the next one is written
         (home / "d" / str(number)).write_bytes(content(number))
     os.mkfifo(home / "z")  # the last input, which nobody writes to
     script = "trap : INT; kms encrypt --recursive d z; echo ended with $?"
