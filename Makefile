@@ -21,8 +21,8 @@ demo: $(VENV)/.test ## a whole life of a vault in a temporary folder, each step 
 test: $(VENV)/.test ## the tests, without those marked long
 	@$(BIN)/python -m pytest -n auto --dist worksteal -q -m 'not long' $(PYTEST_ARGS)
 
-test-long: $(VENV)/.test ## all tests
-	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
+test-long: $(VENV)/.test ## all tests, and properties with all of their examples
+	@KMS_LONG=1 $(BIN)/python -m pytest -n auto --dist worksteal -q $(PYTEST_ARGS)
 
 interop: $(VENV)/.interop ## the AWS CLI, SOPS and other AWS clients against the real endpoint
 	@KMS_INTEROP=1 $(BIN)/python -m pytest -n auto --dist worksteal -q tests/interop $(PYTEST_ARGS)

@@ -14,8 +14,9 @@ from kmscli.model.decision import Decision, Policies, evaluate
 from kmscli.model.granted import Grant
 from kmscli.model.request import Request
 from tests import naive_policy
+from tests.examples import examples
 
-QUICK = settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=examples(200), deadline=None, database=None, suppress_health_check=list(HealthCheck))
 ACCOUNT, OTHER = "111122223333", "444455556666"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = f"arn:aws:kms:local:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -159,13 +160,13 @@ def with_statement(case: dict[str, Any], statement: dict[str, Any]) -> dict[str,
     return {**case, "key_policy": {**key, "Statement": [*key["Statement"], statement]}}
 
 
-@settings(QUICK, max_examples=600)
+@settings(QUICK, max_examples=examples(600))
 @given(requests, cases)
 def test_two_evaluators_decide_alike(request: dict[str, Any], case: dict[str, Any]) -> None:
     assert naive_policy.allowed(request, **case) == decide(request, case).allowed
 
 
-@settings(QUICK, max_examples=1500)
+@settings(QUICK, max_examples=examples(1500))
 @given(condition=st.sampled_from(CONDITIONS), data=st.data(), old=st.booleans())
 def test_two_evaluators_judge_a_condition_alike(condition: Any, data: st.DataObject, *, old: bool) -> None:
     name, keys = data.draw(condition)
@@ -176,7 +177,7 @@ def test_two_evaluators_judge_a_condition_alike(condition: Any, data: st.DataObj
     assert naive_policy.allowed(request, **case) == decide(request, case).allowed
 
 
-@settings(QUICK, max_examples=1000)
+@settings(QUICK, max_examples=examples(1000))
 @given(requests, st.lists(grants, min_size=1, max_size=2), st.booleans())
 def test_two_evaluators_judge_grants_alike(request: dict[str, Any], given_grants: Any, all_may: Any) -> None:
     nothing = {"Effect": "Allow", "Principal": "*", "Action": "s3:Nothing", "Resource": "*"}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kmscli.model import conditionkeys, judging
 from kmscli.model.judging import Place
+from tests.examples import examples
 from tests.properties.test_policy_decisions import ACCOUNT, QUICK, decide, documents, requests
 
 NOTHING = {"Effect": "Allow", "Principal": "*", "Action": "s3:Nothing", "Resource": "*"}
@@ -20,7 +21,7 @@ def possible(request: dict[str, Any]) -> dict[str, Any]:
     return {**request, "context": kept}
 
 
-@settings(QUICK, max_examples=800)
+@settings(QUICK, max_examples=examples(800))
 @given(
     requests.map(possible),
     documents(identity=False),
@@ -36,7 +37,7 @@ def test_what_never_applies_can_be_left_out(request: dict[str, Any], document: d
     assert before.allowed == decide(request, {"key_policy": less, **rest}).allowed
 
 
-@settings(QUICK, max_examples=400)
+@settings(QUICK, max_examples=examples(400))
 @given(requests.map(possible), documents(identity=False))
 def test_what_is_not_open_to_all_is_closed_to_a_stranger(request: dict[str, Any], document: dict[str, Any]) -> None:
     stranger = {**request, "principal": "arn:aws:iam::999999999999:user/stranger"}

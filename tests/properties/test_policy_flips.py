@@ -10,10 +10,11 @@ from kmscli.model import flipping
 from kmscli.model.changes import OF_REQUEST, applied, belongs_to
 from kmscli.model.decision import evaluate
 from kmscli.model.request import Request
+from tests.examples import examples
 from tests.properties.test_policy_decisions import KEYS, NOW, QUICK, cases, policies_of, requests
 
 
-@settings(QUICK, max_examples=100)
+@settings(QUICK, max_examples=examples(100))
 @given(requests, cases)
 def test_a_flip_flips_and_no_smaller_one_does(request: dict[str, Any], case: dict[str, Any]) -> None:
     asked, policies = Request(**request), policies_of(case)
@@ -27,7 +28,7 @@ def test_a_flip_flips_and_no_smaller_one_does(request: dict[str, Any], case: dic
         assert found.decision.allowed != before
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=examples(300))
 @given(requests, cases, requests, st.sampled_from([NOW, NOW - timedelta(2), NOW + timedelta(2)]))
 def test_where_no_change_of_the_request_flips_none_does(
     request: dict[str, Any], case: dict[str, Any], other: dict[str, Any], now: datetime

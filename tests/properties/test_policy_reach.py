@@ -9,6 +9,7 @@ from kmscli.model import reach as module
 from kmscli.model.decision import evaluate
 from kmscli.model.reach import ALWAYS, NEVER, SOMETIMES, facts, outcome, reach
 from kmscli.model.request import Request
+from tests.examples import examples
 from tests.properties.test_policy_decisions import (
     KEYS,
     NOW,
@@ -36,7 +37,7 @@ def reached(request: Request, case: dict[str, Any]) -> str:
     return reach(request.principal, request.action, request.resource, policies_of(case), request.now)
 
 
-@settings(QUICK, max_examples=800)
+@settings(QUICK, max_examples=examples(800))
 @given(requests, cases)
 def test_a_decision_lies_within_reach(given_request: dict[str, Any], case: dict[str, Any]) -> None:
     request = with_facts(given_request)
@@ -56,7 +57,7 @@ facts_alone = st.sampled_from(["StringEquals", "StringLike", "StringNotEquals", 
 )
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=examples(300))
 @given(requests, statements(identity=False), facts_alone)
 def test_conditions_about_who_asks_are_decided(
     given_request: dict[str, Any], statement: dict[str, Any], condition: Any
@@ -88,7 +89,7 @@ def test_a_further_grant_never_narrows(request: dict[str, Any], case: dict[str, 
     assert ORDER.index(after) >= ORDER.index(before)
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=examples(300))
 @given(requests, cases)
 def test_a_share_is_held_for_each_use_within_reach(given_request: dict[str, Any], case: dict[str, Any]) -> None:
     request, policies = with_facts(given_request), policies_of(case)
@@ -99,14 +100,14 @@ def test_a_share_is_held_for_each_use_within_reach(given_request: dict[str, Any]
     assert module.holds_share(who, key, policies=policies, now=NOW, **kind) == expected
 
 
-@settings(QUICK, max_examples=400)
+@settings(QUICK, max_examples=examples(400))
 @given(requests, cases)
 def test_a_request_of_which_all_is_known_is_decided(request: dict[str, Any], case: dict[str, Any]) -> None:
     found = outcome(Request(**request), policies_of(case), lambda _: False)
     assert found == (ALWAYS if evaluate(Request(**request), policies_of(case)).allowed else NEVER)
 
 
-@settings(QUICK, max_examples=400)
+@settings(QUICK, max_examples=examples(400))
 @given(requests, cases, st.sets(st.sampled_from(KEYS)), st.dictionaries(st.sampled_from(KEYS), values))
 def test_what_is_unknown_changes_no_decision_that_is_certain(
     request: dict[str, Any], case: dict[str, Any], unknown: set[str], others: dict[str, Any]

@@ -12,6 +12,7 @@ from kmscli.service import operations
 from kmscli.service.members import Shape, members
 from kmscli.service.plainly import holder
 from kmscli.service.validate import _Check
+from tests.examples import examples
 
 
 class Text(str):
@@ -57,7 +58,7 @@ def cases() -> st.SearchStrategy[tuple[Shape, Any]]:
     )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(cases())
 def test_a_yes_is_the_whole_checks_yes(case: tuple[Shape, Any]) -> None:
     shape, value = case
