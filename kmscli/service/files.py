@@ -146,7 +146,7 @@ def run(context: Context, jobs: Iterable[Job], make: Make, *, progress: Progress
         following = next(left, None)
         while following is not None:
             rounds.append(_Round())
-            following = rounds[-1].open(following, left, make)
+            following = rounds[-1].fill(following, left, make)
             try:
                 rounds[-1].write(context, progress)
             except errors.KmsError:
@@ -258,7 +258,7 @@ class _Round:
         self._entries: list[_Entry] = []
         self.outputs = Dropping()
 
-    def open(self, job: Job, left: Iterator[Job], make: Make) -> Job | None:
+    def fill(self, job: Job, left: Iterator[Job], make: Make) -> Job | None:
         """Look at inputs until the round is full; the first job that is not of it, None if there is none."""
         size = 0
         for each in chain([job], left):
