@@ -36,7 +36,7 @@ def event(context: Context) -> dict[str, object]:
     arn = f"arn:aws:kms:{place.region}:{place.account}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     parameters = {"keyId": "alias/app", "encryptionContext": {"project": "bench", "stage": "test"}}
     outcome = events.Outcome(parameters, None, (arn,))
-    return events.event("Encrypt", context.session.principal, place, os.urandom, read_only=True, outcome=outcome)
+    return events.event("Encrypt", context.caller, place, os.urandom, read_only=True, outcome=outcome)
 
 
 class Writer:
