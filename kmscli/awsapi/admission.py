@@ -16,6 +16,7 @@ from kmscli.awsapi.http import Incoming
 from kmscli.awsapi.sigv4 import Claim
 from kmscli.service.callers import LOCAL, Caller, Origin
 from kmscli.vault import accesskeys
+from kmscli.vault.accesskeys import AccessKey
 from kmscli.vault.records import Records
 from kmscli.vault.session import Session
 
@@ -79,6 +80,9 @@ class Gate:
         self._seconds = seconds
         self._allowance = allowance
         self._keys: dict[tuple[str, str, str], bytes] = {}
+        # The access keys that were found good in one state of the vault, which is the last that was asked about.
+        self._state: Records | None = None
+        self._good: dict[str, AccessKey] = {}
 
     def admit(self, records: Records, entry: Entry, *, first: bool = True) -> Caller:
         """The caller of a request.
@@ -94,14 +98,23 @@ class Gate:
             ThrottlingError: The principal has asked for too much.
         """
         claim = entry.claim
-        found = accesskeys.find(self._session, records, claim.access_key_id)
-        if found is None:
-            raise errors.UnrecognizedClientError
+        found = self._find(records, claim.access_key_id)
         claim.verify(self._signing_key(found.secret.value, claim), entry.digest, self._seconds())
         record = found.principal.record
         if first:
             self._allowance.take(record.name)
         return Caller(record.name, record.kind == "role", entry.origin)
+
+    def _find(self, records: Records, access_key_id: str) -> AccessKey:
+        if records is not self._state:
+            self._state, self._good = records, {}
+        found = self._good.get(access_key_id)
+        if found is None:
+            found = accesskeys.find(self._session, records, access_key_id)
+            if found is None:
+                raise errors.UnrecognizedClientError
+            self._good[access_key_id] = found
+        return found
 
     def _signing_key(self, secret: str, claim: Claim) -> bytes:
         # By the secret itself, so that a key that is made anew under an old id is another one.

@@ -45,7 +45,7 @@ class Incoming:
         method: As sent.
         url: Path and query, as sent.
         headers: Names in lower case, values as sent, in their order.
-        fields: The first value of each name.
+        fields: The first value of each name, once all headers are there.
         body: The bytes, without transfer encoding.
         keep: Whether the connection goes on after the answer.
     """
@@ -60,11 +60,10 @@ class Incoming:
         self.body = b""
         self.keep = True
 
-    def add(self, name: bytes, value: bytes) -> None:
-        """One more header, as sent."""
-        name = name.lower()
-        self.headers.append((name, value))
-        self.fields.setdefault(name, value)
+
+def first_values(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The first value of each name."""
+    return dict(reversed(headers))
 
 
 _NOTHING = Incoming()
@@ -303,7 +302,7 @@ class Connection(asyncio.Protocol):
         incoming = self._incoming
         if incoming is None or incoming.method:
             return  # what follows a chunked body is signed by nobody, and believed by nobody
-        incoming.add(name, value)
+        incoming.headers.append((name.lower(), value))
         if len(incoming.headers) > HEADERS_MAX:
             self._refuse(431)
 
@@ -313,6 +312,7 @@ class Connection(asyncio.Protocol):
         self._head = 0
         if incoming is None:
             return
+        incoming.fields = first_values(incoming.headers)
         incoming.method = self._parser.get_method().decode("ascii", "replace")
         incoming.keep = self._parser.should_keep_alive()
         length, expects = incoming.fields.get(b"content-length"), incoming.fields.get(b"expect")

@@ -201,7 +201,7 @@ def _signed_lines(headers: dict[bytes, bytes], signed_headers: bytes) -> bytes:
     names, signed = _names(signed_headers)
     if b"host" not in signed:
         raise errors.UnsignedHeaderError(header="'Host' or ':authority'")
-    unsigned = [name for name in headers.keys() - signed if name.startswith(b"x-amz-")]
+    unsigned = [name for name in headers if name.startswith(b"x-amz-") and name not in signed]
     if unsigned:
         raise errors.UnsignedHeaderError(header=f"'{_text(min(unsigned))}'")
     if not names:

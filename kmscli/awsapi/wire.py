@@ -6,7 +6,6 @@ service a value (ValidationException). Members that nobody knows are left out, a
 of AWS's framework, as its services with the same protocol answer; but no text repeats a value, which may be a secret.
 """
 
-import binascii
 import zlib
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from kmscli import errors
+from kmscli.formats.wire import from_base64
 from kmscli.service import operations
 from kmscli.service.members import Kind, Member, Shape, members
 from kmscli.service.shapes import Response
@@ -151,22 +151,14 @@ _CLASSES: dict[type, str] = {
 
 
 def _blob(text: str) -> bytes:
-    try:
-        blob = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as error:
-        raise _no_blob(text) from error
-    # There is one base64 of some bytes; surplus padding and stray bits are none.
-    if binascii.b2a_base64(blob, newline=False).decode() != text:
-        raise _no_blob(text)
-    return blob
-
-
-def _no_blob(text: str) -> errors.SerializationError:
+    blob = from_base64(text)
+    if blob is not None:
+        return blob
     if len(text) % 4:
         why = f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}"
     else:
         why = "Invalid Base64 character"
-    return errors.SerializationError(problem=f"The value can not be converted to a Blob: {why}")
+    raise errors.SerializationError(problem=f"The value can not be converted to a Blob: {why}")
 
 
 def _whole(value: float) -> int:

@@ -4,10 +4,13 @@ Implements docs/spec/vault.md, "Notation". Every hash and every associated data 
 so that bytes made for one purpose never mean anything in another.
 """
 
+import binascii
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Protocol
+
+import msgspec
 
 from kmscli import errors
 
@@ -26,6 +29,18 @@ def prefixed(*parts: bytes) -> bytes:
 def label(purpose: str, *parts: bytes) -> bytes:
     """`kms/v1/PURPOSE`, a zero byte, then the prefixed parts: a context that means one thing only."""
     return b"%b%b\0%b" % (LABEL, purpose.encode(), prefixed(*parts))
+
+
+def from_base64(text: str) -> bytes | None:
+    """The bytes of a base64 text, None if it is not the one that they have: padded, no bit too many, no blanks."""
+    try:
+        found = msgspec.convert(text, bytes)  # in half the time of binascii's, and as strict up to the last bits
+    except msgspec.ValidationError:
+        return None
+    stray = len(found) % 3
+    if stray and binascii.b2a_base64(found[-stray:], newline=False).decode() != text[-4:]:
+        return None
+    return found
 
 
 class _Hasher:

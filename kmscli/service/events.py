@@ -5,7 +5,7 @@ ciphertext, data keys and random bytes are all members of type bytes; names, con
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -99,14 +99,6 @@ def _frame(
     name: str, caller: Caller, place: Place, rng: Callable[[int], bytes], *, kind: str, read_only: bool
 ) -> dict[str, Any]:
     origin = caller.origin
-    who = {
-        "type": "Role" if caller.role else "IAMUser",
-        "arn": ids.principal_arn(place, "role" if caller.role else "user", caller.name),
-        "accountId": place.account,
-        "userName": caller.name,
-    }
-    if origin.access_key_id:
-        who["accessKeyId"] = origin.access_key_id
     return {
         "eventID": ids.new_uuid(rng),
         "eventSource": "kms.amazonaws.com",
@@ -117,10 +109,21 @@ def _frame(
         "recipientAccountId": place.account,
         "sourceIPAddress": origin.source,
         "userAgent": origin.agent,
-        "userIdentity": who,
+        "userIdentity": _who(place, caller.name, caller.role, origin.access_key_id),
         "readOnly": read_only,
         "requestID": origin.request_id or ids.new_uuid(rng),
     }
+
+
+@lru_cache(maxsize=1024)
+def _who(place: Place, name: str, role: bool, access_key_id: str) -> Mapping[str, str]:  # noqa: FBT001 - a cache's key
+    who = {
+        "type": "Role" if role else "IAMUser",
+        "arn": ids.principal_arn(place, "role" if role else "user", name),
+        "accountId": place.account,
+        "userName": name,
+    }
+    return who | {"accessKeyId": access_key_id} if access_key_id else who
 
 
 def _bounded(parameters: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -5,7 +5,6 @@ appear in a text, and long values are cut. Source of the texts: answers of the s
 Value ... at ... failed to satisfy constraint: ...").
 """
 
-import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from kmscli import errors
+from kmscli.formats.wire import from_base64
 from kmscli.service.members import Kind, Member, Shape, members
 from kmscli.service.plainly import holder
 from kmscli.service.shapes import Request
@@ -145,7 +145,7 @@ class _Check:
             return value
 
     def _decoded(self, text: str, path: str) -> bytes:
-        blob = _from_base64(text)
+        blob = from_base64(text)
         if blob is None:
             self._fault("", path, "Member must be base64")
             self.hint = self.hint or "give base64, or name a file of bytes with fileb://"
@@ -194,15 +194,6 @@ def _instant(value: datetime | float | str) -> datetime:
         value = datetime.fromtimestamp(value, UTC)
     found = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return found.replace(microsecond=found.microsecond // 1000 * 1000)
-
-
-def _from_base64(text: str) -> bytes | None:
-    try:
-        blob = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:  # binascii.Error, or characters outside ASCII
-        return None
-    # strict_mode passes surplus padding and stray bits; there is one base64 of some bytes, and any other is a mistake.
-    return blob if binascii.b2a_base64(blob, newline=False).decode() == text else None
 
 
 def _is_of(kind: Kind, value: object) -> bool:

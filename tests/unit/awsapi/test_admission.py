@@ -8,7 +8,7 @@ import pytest
 from kmscli import errors
 from kmscli.awsapi import admission
 from kmscli.awsapi.admission import Allowance, Entry, Gate
-from kmscli.awsapi.http import Incoming
+from kmscli.awsapi.http import Incoming, first_values
 from kmscli.service import accesskeys
 from kmscli.service.callers import Caller
 from tests import signing
@@ -28,10 +28,8 @@ def incoming(
     headers = [*signing.HEADERS, *more]  # type: ignore[misc]
     request = signing.signed(headers=headers, body=body, region=region, key=key)
     made.method, made.url, made.body = request.method, request.path.encode(), body
-    for name, value in request.headers:
-        made.add(name, value)
-    if agent is not None:
-        made.add(b"User-Agent", agent)
+    made.headers = [*request.headers, *([(b"user-agent", agent)] if agent is not None else [])]
+    made.fields = first_values(made.headers)
     return made
 
 
