@@ -88,6 +88,7 @@ class Connections:
         *,
         most: int | None = None,
         soon: Callable[[Callable[[], None]], object] | None = None,
+        gone: Callable[[], None] | None = None,
     ) -> None:
         """Serve requests.
 
@@ -97,11 +98,13 @@ class Connections:
             most: How many connections there may be: for one more, that ends which would end next by its time. None =
                 any number.
             soon: Calls something after what else is to be done now; None = who sends much ahead is served alone.
+            gone: Told of each that is open no more.
         """
         self.handler = handler
         self.clock = clock
         self.most = most
         self.soon = soon
+        self.gone = gone
         self.open: set[Connection] = set()
         self.held = 0
         self.draining = False
@@ -116,6 +119,13 @@ class Connections:
         if self.most is not None and len(self.open) > self.most:
             # The newest is asked last: among equals the oldest goes.
             min(self.open, key=lambda each: (each.deadline, each is connection)).abort()
+
+    def leave(self, connection: "Connection") -> None:
+        """Count one no more."""
+        if connection in self.open:
+            self.open.remove(connection)
+            if self.gone is not None:
+                self.gone()
 
     def sweep(self) -> None:
         """End what takes too long; call it about once a second."""
@@ -200,7 +210,7 @@ class Connection(asyncio.Protocol):
         self._body = bytearray()
         # What is worked on is given back with its answer.
         self._hold(len(self._working.body) - self._held if self._busy else -self._held)
-        self.owner.open.discard(self)
+        self.owner.leave(self)
 
     def eof_received(self) -> bool:
         """The client sends no more; it may still wait for answers."""
@@ -418,7 +428,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """End at once."""
         self._ended = self._closed = True
-        self.owner.open.discard(self)
+        self.owner.leave(self)
         self._transport.abort()
 
     def close_if_idle(self) -> None:

@@ -1,13 +1,11 @@
 """The sockets of the endpoint: opened before the workers are, so that a worker's end closes none of them.
 
-A TCP address gets one socket a worker (SO_REUSEPORT), so that the kernel spreads the connections; a path, and what
-systemd hands over, is one socket that all of them share.
+All workers share each of them, and `door` says who takes which connection.
 """
 
 import os
 import socket
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,21 +20,17 @@ _FIRST_HANDED = 3
 
 
 class Listening(msgspec.Struct):
-    """The sockets on which one kind of request comes.
+    """A socket on which one kind of request comes.
 
     Attributes:
-        sockets: For each worker, or one for all.
+        socket: The socket.
         name: The address for people: a URL or a path.
         made: Device and inode of the file that was made at the path; None = there is none of ours.
     """
 
-    sockets: Sequence[socket.socket]
+    socket: socket.socket
     name: str
     made: tuple[int, int] | None = None
-
-    def of(self, worker: int) -> socket.socket:
-        """The socket of a worker, numbered from 0."""
-        return self.sockets[worker % len(self.sockets)]
 
     def remove(self) -> None:
         """Remove the file that was made, if it is still the one at the path: what others put there stays.
@@ -57,7 +51,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def on_tcp(host: str, port: int, *, workers: int, scheme: str) -> Listening:
+def on_tcp(host: str, port: int, *, scheme: str) -> Listening:
     """Listen on an address; port 0 takes a free one.
 
     Raises:
@@ -66,29 +60,17 @@ def on_tcp(host: str, port: int, *, workers: int, scheme: str) -> Listening:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # Alone first: sockets that share a port would share it with those of another server too.
-        alone = _bound(family, address, share=False)
-        address = alone.getsockname()
-        alone.close()
-        sockets = [_bound(family, address, share=True) for _ in range(workers)]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+            made.listen(BACKLOG)
+        except OSError:
+            made.close()
+            raise
     except OSError as error:
         raise errors.InputOutputError(path=where, reason=error.strerror or str(error)) from error
-    for each in sockets:
-        each.listen(BACKLOG)
-    return Listening(sockets, _url(scheme, host, address[1]))
-
-
-def _bound(family: int, address: tuple[object, ...], *, share: bool) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.bind(address)
-    except OSError:
-        made.close()
-        raise
-    return made
+    return Listening(made, _url(scheme, host, made.getsockname()[1]))
 
 
 def on_path(path: Path) -> Listening:
@@ -101,7 +83,7 @@ def on_path(path: Path) -> Listening:
     try:
         _clear(path)
         made.bind(os.fspath(path))
-        listening = Listening([made], os.fspath(path), identity(path.lstat()))
+        listening = Listening(made, os.fspath(path), identity(path.lstat()))
         path.chmod(0o600)
         made.listen(BACKLOG)
     except OSError as error:
@@ -152,11 +134,11 @@ def _handed(number: int, *, tls: bool) -> Listening:
     if not listens:
         raise errors.InputOutputError(path=f"descriptor {number}", reason="it is no socket on which clients come")
     if isinstance(name, str):
-        return Listening([handed], name)
+        return Listening(handed, name)
     host, port = name[:2]
     if not tls and not is_loopback(host):
         raise exposed(host)
-    return Listening([handed], _url("https" if tls else "http", host, port))
+    return Listening(handed, _url("https" if tls else "http", host, port))
 
 
 def exposed(host: str) -> errors.UsageError:

@@ -9,16 +9,16 @@ import gc
 import os
 import resource
 import signal
+import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 
 from kmscli.awsapi.desk import Desk
+from kmscli.awsapi.door import Door, Loads
 from kmscli.awsapi.endpoint import Access, Admin, Endpoint
 from kmscli.awsapi.http import Connections
 from kmscli.awsapi.listening import Listening
@@ -36,8 +36,6 @@ _SWEEP_SECONDS = 1.0
 _CLIENTS_MAX = 100_000
 _ENCODER = msgspec.json.Encoder()
 _COLLECTIONS = (20_000, 20, 50)
-# From Python 3.13 on a loop would remove the file of a socket that it serves: of systemd's, or of one that others use.
-_STAYS: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -51,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
         tls: The certificate and key of TCP; None = plain HTTP.
         open_session: Opens the vault once more, as a root.
         queue: Where the workers wait for their turn at the vault.
+        loads: How many connections each worker has.
         rng: Gives random bytes.
         debug: Whether a worker that ends by an error says where it came from.
         write_log: Takes the bytes of the access log; None = there is none.
@@ -63,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     tls: ssl.SSLContext | None
     open_session: Callable[[], Session]
     queue: Queue
+    loads: Loads
     rng: Callable[[int], bytes]
     debug: bool
     write_log: Callable[[bytes], None] | None
@@ -126,7 +126,6 @@ def run(plan: Plan, number: int, metrics: Metrics, *, ready: int, alive: int) ->
 class _Worker:
     def __init__(self, plan: Plan, number: int, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
         self._plan = plan
-        self._number = number
         self._loop = loop
         self._counts = metrics.of(number)
         self._ended = asyncio.Event()
@@ -143,8 +142,12 @@ class _Worker:
             seconds=time.time,
             log=self._note if plan.write_log else None,
         )
-        self._api = Connections(api, time.monotonic, most=_room(), soon=loop.call_soon)
-        self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic, soon=loop.call_soon)
+        self._load = plan.loads.of(number)
+        self._api = Connections(api, time.monotonic, most=_room(), soon=loop.call_soon, gone=self._load.less)
+        # Whoever asks for counts or health weighs nothing among those who work.
+        self._unweighed = Loads(1).of(0)
+        admin = Admin(metrics, self._desk.check)
+        self._admin = Connections(admin, time.monotonic, soon=loop.call_soon, gone=self._unweighed.less)
 
     async def serve(self, ready: int, alive: int) -> int:
         with self._plan.queue.entered() as turn:
@@ -155,28 +158,28 @@ class _Worker:
         for name in endings():
             self._loop.add_signal_handler(name, self._ended.set)
         self._loop.add_reader(alive, self._ended.set)
-        servers = [await self._listen(each, self._api) for each in self._plan.listening]
-        servers += [await self._listen(each, self._admin) for each in self._plan.admin]
+        doors = [
+            *(
+                Door(self._loop, each.socket, self._api, load=self._load, tls=self._tls(each))
+                for each in self._plan.listening
+            ),
+            *(Door(self._loop, each.socket, self._admin, load=self._unweighed, tls=None) for each in self._plan.admin),
+        ]
         self._counts.started()
         os.write(ready, b".")
         sweeping = self._loop.create_task(self._sweep())
         await self._ended.wait()
         self._loop.remove_reader(alive)
-        for server in servers:
-            server.close()
+        for door in doors:
+            door.close()
         await self._drain()
         sweeping.cancel()
         self._write_log()
         self._desk.close()
         return self._code
 
-    async def _listen(self, where: Listening, handler: Connections) -> Any:  # noqa: ANN401 - uvloop's servers differ
-        found = where.of(self._number)
-        found.setblocking(False)  # noqa: FBT003 - the name of its parameter is its own
-        if found.family.name == "AF_UNIX":
-            return await self._loop.create_unix_server(handler, sock=found, **_STAYS)
-        tls = self._plan.tls if handler is self._api else None
-        return await self._loop.create_server(handler, sock=found, ssl=tls)
+    def _tls(self, where: Listening) -> ssl.SSLContext | None:
+        return None if where.socket.family == socket.AF_UNIX else self._plan.tls
 
     async def _sweep(self) -> None:
         while True:

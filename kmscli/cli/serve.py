@@ -109,6 +109,7 @@ def _cores() -> int:
 
 def _plan(options: _Options, settings: Settings, principal: str, held: "Opened") -> "Plan":
     from kmscli.awsapi import listening
+    from kmscli.awsapi.door import Loads
     from kmscli.awsapi.worker import Plan
 
     found = listening.handed_over(dict(os.environ), tls=options.tls is not None)
@@ -116,7 +117,7 @@ def _plan(options: _Options, settings: Settings, principal: str, held: "Opened")
         found = [listening.on_path(options.unix)]
     elif not found:
         scheme = "https" if options.tls else "http"
-        found = [listening.on_tcp(options.host, options.port, workers=options.workers, scheme=scheme)]
+        found = [listening.on_tcp(options.host, options.port, scheme=scheme)]
 
     def open_session() -> "Session":
         from kmscli.vault.folder import Vault
@@ -136,6 +137,7 @@ def _plan(options: _Options, settings: Settings, principal: str, held: "Opened")
         tls=options.tls,
         open_session=open_session,
         queue=Queue(),
+        loads=Loads(options.workers),
         rng=rng,
         debug=settings.flag("--debug"),
         write_log=None if settings.flag("--quiet") else lambda data: _io.write_stderr(data.decode()),
@@ -156,7 +158,7 @@ def _admin(where: str) -> "Listening":
             problem=f"--admin is not protected, so it listens on this machine only, not on {host}",
             hint="have a proxy that asks who is there forward to it",
         )
-    return listening.on_tcp(host, int(port), workers=1, scheme="http")
+    return listening.on_tcp(host, int(port), scheme="http")
 
 
 def _check(options: _Options) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -101,6 +101,29 @@ def test_idle_connections_cost_little_and_hinder_nobody(vault: Place, count: int
 def _files(served: Served) -> int:
     (pid,) = children(served.process.pid)
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_workers_have_as_many_connections_as_each_other(vault: Place) -> None:
+    with serving(vault, "--workers", "3", "--quiet") as served:
+        workers = children(served.process.pid)
+        before = [_sockets(pid) for pid in workers]
+
+        def counts() -> list[int]:
+            return [_sockets(pid) - idle for pid, idle in zip(workers, before, strict=True)]
+
+        for sofar in (6, 24):
+            with connected(served, sofar):
+                until(lambda sofar=sofar: sum(counts()) == sofar)  # type: ignore[misc]
+                assert max(counts()) - min(counts()) <= 2
+            until(lambda: sum(counts()) == 0)
+
+
+def _sockets(pid: int) -> int:
+    found = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += str(each.readlink()).startswith("socket:")
+    return found
 
 
 def test_where_there_is_no_room_for_more_the_idle_ones_make_it(vault: Place) -> None:

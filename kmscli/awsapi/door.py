@@ -1,0 +1,139 @@
+"""Where the connections of a socket come in, which all workers share: to whom has the fewest.
+
+Clients keep few connections for long, so a worker that has most of them would keep most of the work, while another
+waits. Who has more than another leaves what comes to that one for a moment; what nobody takes by then, it takes itself.
+"""
+
+import asyncio
+import mmap
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+PATIENCE_SECONDS = 0.002
+"""How long a worker with more connections than another lets that one come first: a few times what a batch takes."""
+FULL_SECONDS = 0.5
+"""How long none is taken after the system had no room for one more."""
+HANDSHAKE_SECONDS = 20.0
+
+
+class Loads:
+    """How many connections each worker has, in memory that all of them share; made before they are.
+
+    Each writes its own number alone, so nothing is locked; what it reads of the others may be a moment old.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """None has any."""
+        self._cells = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")[:workers]
+
+    def of(self, worker: int) -> "Load":
+        """That of a worker, numbered from 0, which begins without any."""
+        return Load(self._cells, worker)
+
+
+class Load:
+    """That of one worker among the others'."""
+
+    def __init__(self, cells: memoryview, place: int) -> None:
+        """Begin with none."""
+        self._cells = cells
+        self._place = place
+        self._cells[place] = 0
+
+    def more(self) -> None:
+        """One came."""
+        self._cells[self._place] += 1
+
+    def less(self) -> None:
+        """One is gone."""
+        self._cells[self._place] -= 1
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether another worker has fewer, by more than an eighth."""
+        own = self._cells[self._place]
+        return own - own // 8 > min(self._cells)
+
+
+class Door:
+    """One socket, as one worker takes connections from it."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listening: socket.socket,
+        handler: Callable[[], asyncio.Protocol],
+        load: Load,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        """Open it.
+
+        Args:
+            loop: Where connections are served.
+            listening: The socket, which stays the caller's.
+            handler: Makes what serves a connection.
+            load: Where what comes in here is counted; what is served by `handler` must be counted off at its end.
+            tls: What TLS connections are made with; None = they are plain.
+        """
+        self._loop = loop
+        self._listening = listening
+        self._handler = handler
+        self._tls = tls
+        self._load = load
+        self._is_open = True
+        self._coming: set[asyncio.Task[Any]] = set()
+        listening.setblocking(False)  # noqa: FBT003 - the name of its parameter is its own
+        self._watch(self._knocked)
+
+    def close(self) -> None:
+        """Take no more; what waits at the socket stays there."""
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._listening)
+            for each in self._coming:
+                each.cancel()
+
+    def _watch(self, then: Callable[[], None]) -> None:
+        if self._is_open:
+            self._loop.add_reader(self._listening, then)
+
+    def _rest(self, seconds: float, then: Callable[[], None]) -> None:
+        self._loop.remove_reader(self._listening)
+        self._loop.call_later(seconds, self._watch, then)
+
+    def _knocked(self) -> None:
+        if self._load.is_ahead:
+            self._rest(PATIENCE_SECONDS, self._waited)
+        else:
+            self._take()
+
+    def _waited(self) -> None:
+        self._watch(self._knocked)
+        self._take()
+
+    def _take(self) -> None:
+        try:
+            found, _address = self._listening.accept()
+        except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+            return  # another took it, or it has gone
+        except OSError:
+            self._rest(FULL_SECONDS, self._knocked)
+            return
+        self._load.more()
+        task = self._loop.create_task(self._enter(found))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
+
+    async def _enter(self, found: socket.socket) -> None:
+        # What fails here is the client's: it is gone, or speaks no TLS.
+        with suppress(OSError, asyncio.CancelledError):
+            if found.family != socket.AF_UNIX:
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            timeout = HANDSHAKE_SECONDS if self._tls else None
+            await self._loop.connect_accepted_socket(self._handler, found, ssl=self._tls, ssl_handshake_timeout=timeout)
+            return
+        self._load.less()
+        found.close()
