@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import _vaults
@@ -65,22 +65,31 @@ def most_memory(act: Act) -> int:
     return int(told.stderr)
 
 
-def measured(rounds: int, acts: dict[str, Act]) -> dict[str, tuple[float, float]]:
-    """Medians of each act, all of them in turn."""
+Pick = Callable[[Iterable[float]], float]
+
+
+def measured(rounds: int, acts: dict[str, Act], pick: Pick = statistics.median) -> dict[str, tuple[float, float]]:
+    """What is picked of the runs of each act, all of them in turn."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in acts}
     for act in acts.values():
         run(act)
     for _ in range(rounds):
         for name, act in acts.items():
             found[name].append(run(act))
-    return {
-        name: (statistics.median(r[0] for r in runs), statistics.median(r[1] for r in runs))
-        for name, runs in found.items()
-    }
+    return {name: (pick(r[0] for r in runs), pick(r[1] for r in runs)) for name, runs in found.items()}
 
 
-def compare(what: str, rounds: int, peer: Act, ours: Act, *, wall: float | None, cores: float | None = None) -> None:
-    found = measured(rounds, {"peer": peer, "ours": ours})
+def compare(
+    what: str,
+    rounds: int,
+    peer: Act,
+    ours: Act,
+    *,
+    wall: float | None,
+    cores: float | None = None,
+    pick: Pick = statistics.median,
+) -> None:
+    found = measured(rounds, {"peer": peer, "ours": ours}, pick)
     report(f"{what}: by the clock", found["peer"][0] / found["ours"][0], target=wall, least=True)
     report(f"{what}: by seconds of cores", found["peer"][1] / found["ours"][1], target=cores, least=True)
 
@@ -165,10 +174,13 @@ def against_openssl(_folder: Path, plain: Path, _sealed: Path, rounds: int) -> N
 
 
 def against_copy(folder: Path, plain: Path, sealed: Path, rounds: int) -> None:
+    # The best of the rounds: a virtual machine gives memory that was freed back to its host, and then the same copy
+    # takes three times as long, by chance for the one or for the other.
     out = folder / "out"
     copy = ["cp", str(plain), str(out)], None
-    compare("cp / encrypt to a file in memory", rounds, copy, (engine("encrypt", plain, out), None), wall=0.8)
-    compare("cp / decrypt to a file in memory", rounds, copy, (engine("decrypt", sealed, out), None), wall=None)
+    for act, given, target in (("encrypt", plain, 0.8), ("decrypt", sealed, None)):
+        ours = engine(act, given, out), None
+        compare(f"cp / {act} to a file in memory, best of each", rounds, copy, ours, wall=target, pick=min)
 
 
 def against_two_commands(folder: Path, _plain: Path, sealed: Path, rounds: int) -> None:
