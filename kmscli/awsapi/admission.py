@@ -12,6 +12,7 @@ import msgspec
 
 from kmscli import errors
 from kmscli.awsapi import sigv4
+from kmscli.awsapi.allowance import Allowance
 from kmscli.awsapi.http import Incoming
 from kmscli.awsapi.sigv4 import Claim
 from kmscli.service.callers import LOCAL, Caller, Origin
@@ -68,7 +69,7 @@ def _agent(value: bytes) -> str:
 class Gate:
     """Lets callers in, one session's worth of them."""
 
-    def __init__(self, session: Session, seconds: Callable[[], float], allowance: "Allowance") -> None:
+    def __init__(self, session: Session, seconds: Callable[[], float], allowance: Allowance) -> None:
         """Use the secrets that a root's session opens.
 
         Args:
@@ -127,33 +128,3 @@ class Gate:
 
     def __repr__(self) -> str:
         return f"<Gate {len(self._keys)}>"
-
-
-class Allowance:
-    """Requests a second that each principal may make: a bucket that holds those of one second.
-
-    Only a request whose signature held takes from it, so nobody can use up the allowance of another.
-    """
-
-    def __init__(self, rate: float | None, clock: Callable[[], float]) -> None:
-        """Allow `rate` requests a second, None = any number; `clock` gives seconds that only grow."""
-        self._rate = rate
-        self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}
-
-    def take(self, principal: str) -> None:
-        """Count a request.
-
-        Raises:
-            ThrottlingError: It is one too many.
-        """
-        if self._rate is None:
-            return
-        now = self._clock()
-        most = max(1.0, self._rate)
-        left, since = self._buckets.get(principal, (most, now))
-        left = min(most, left + (now - since) * self._rate)
-        if left < 1:
-            self._buckets[principal] = (left, now)
-            raise errors.ThrottlingError
-        self._buckets[principal] = (left - 1, now)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from kmscli import errors
 from kmscli.awsapi import wire
-from kmscli.awsapi.admission import Allowance, Entry, Gate
+from kmscli.awsapi.admission import Entry, Gate
+from kmscli.awsapi.allowance import Allowance
 from kmscli.service import batch
 from kmscli.service.batch import AT_ONCE, Outcome
 from kmscli.service.context import Context
@@ -113,9 +114,15 @@ class Desk:
         with self._session.read() as records:
             self.region = records.place.region
 
-    def take_turns(self, turn: "Turn") -> None:
-        """Wait for `turn` before the vault's lock: other workers come as often."""
+    def take_turns(self, turn: "Turn", at_counting: "Turn") -> None:
+        """Go on beside other workers.
+
+        Args:
+            turn: What is waited for before the vault's lock: others come as often.
+            at_counting: What is waited for before a request is counted for its principal.
+        """
         self._session.turn = turn
+        self._allowance.share(at_counting)
 
     @property
     def idle(self) -> bool:

@@ -45,10 +45,11 @@ class Plan(msgspec.Struct, frozen=True):
         listening: Where the API is served.
         admin: Where health and counts are.
         workers: How many processes.
-        rate: Requests a second that each principal may make; None = any number.
+        rate: Requests a second that each principal may make of all workers; None = any number.
         tls: The certificate and key of TCP; None = plain HTTP.
         open_session: Opens the vault once more, as a root.
         queue: Where the workers wait for their turn at the vault.
+        counting: Where they wait for their turn at counting what each principal asks for.
         loads: How many connections each worker has.
         rng: Gives random bytes.
         debug: Whether a worker that ends by an error says where it came from.
@@ -62,6 +63,7 @@ class Plan(msgspec.Struct, frozen=True):
     tls: ssl.SSLContext | None
     open_session: Callable[[], Session]
     queue: Queue
+    counting: Queue
     loads: Loads
     rng: Callable[[int], bytes]
     debug: bool
@@ -150,8 +152,8 @@ class _Worker:
         self._admin = Connections(admin, time.monotonic, soon=loop.call_soon, gone=self._unweighed.less)
 
     async def serve(self, ready: int, alive: int) -> int:
-        with self._plan.queue.entered() as turn:
-            self._desk.take_turns(turn)
+        with self._plan.queue.entered() as turn, self._plan.counting.entered() as at_counting:
+            self._desk.take_turns(turn, at_counting)
             return await self._serve(ready, alive)
 
     async def _serve(self, ready: int, alive: int) -> int:

@@ -67,7 +67,7 @@ def serve(  # noqa: PLR0913 - one parameter an option
     ] = None,
     rate: Annotated[
         float | None,
-        Option("--requests-per-second", metavar="NUMBER", help="What each principal may ask for, of each worker."),
+        Option("--requests-per-second", metavar="NUMBER", help="What each principal may ask for."),
     ] = None,
 ) -> None:
     """Serve the AWS API, for every SDK and tool of AWS: requests are signed with access keys.
@@ -137,6 +137,7 @@ def _plan(options: _Options, settings: Settings, principal: str, held: "Opened")
         tls=options.tls,
         open_session=open_session,
         queue=Queue(),
+        counting=Queue(),
         loads=Loads(options.workers),
         rng=rng,
         debug=settings.flag("--debug"),

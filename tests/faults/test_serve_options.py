@@ -372,6 +372,26 @@ def test_a_principal_may_ask_so_often_and_takes_nothing_from_others(vault: Place
         admin.close()
 
 
+def test_a_limit_is_that_of_the_server_however_many_workers_it_has(vault: Place) -> None:
+    vault.principal("swift", allow("kms:GenerateRandom"))
+    rate, asked = 10, 20
+    with (
+        serving(vault, "--workers", "2", "--requests-per-second", str(rate)) as served,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(contextlib.closing(served.client("swift"))) for _ in range(2)]
+        for each in clients:
+            each.generate_random(NumberOfBytes=8)  # a connection each, with a worker each
+        time.sleep(1.2)
+        began, done = time.monotonic(), 0
+        for each in clients * asked:
+            with contextlib.suppress(botocore.exceptions.ClientError):
+                each.generate_random(NumberOfBytes=8)
+                done += 1
+        assert rate <= done <= rate * (1 + time.monotonic() - began)
+        assert done < len(clients) * asked
+
+
 # -- socket activation -------------------------------------------------------------------------------------------------
 
 ACTIVATE = """

@@ -7,7 +7,8 @@ import pytest
 
 from kmscli import errors
 from kmscli.awsapi import admission
-from kmscli.awsapi.admission import Allowance, Entry, Gate
+from kmscli.awsapi.admission import Entry, Gate
+from kmscli.awsapi.allowance import Allowance
 from kmscli.awsapi.http import Incoming, first_values
 from kmscli.service import accesskeys
 from kmscli.service.callers import Caller
@@ -150,43 +151,6 @@ def test_a_gate_shows_no_secret(home: Home) -> None:
 
 
 # -- the allowance -----------------------------------------------------------------------------------------------------
-
-
-def test_an_allowance_is_that_of_one_second_and_fills_with_time() -> None:
-    now = [0.0]
-    allowance = Allowance(2.0, lambda: now[0])
-    for _ in range(2):
-        allowance.take("alice")
-    with pytest.raises(errors.ThrottlingError):
-        allowance.take("alice")
-    allowance.take("bob")
-    now[0] = 0.5
-    allowance.take("alice")
-    with pytest.raises(errors.ThrottlingError):
-        allowance.take("alice")
-    now[0] = 3600.0
-    for _ in range(2):
-        allowance.take("alice")
-    with pytest.raises(errors.ThrottlingError):
-        allowance.take("alice")
-
-
-def test_a_rate_below_one_lets_one_through() -> None:
-    now = [0.0]
-    allowance = Allowance(0.1, lambda: now[0])
-    allowance.take("alice")
-    for seconds in (0.0, 9.0):
-        now[0] = seconds
-        with pytest.raises(errors.ThrottlingError):
-            allowance.take("alice")
-    now[0] = 10.1
-    allowance.take("alice")
-
-
-def test_no_rate_is_no_limit() -> None:
-    allowance = Allowance(None, lambda: 0.0)
-    for _ in range(10_000):
-        allowance.take("alice")
 
 
 def test_who_has_not_the_secret_takes_from_nobodys_allowance(home: Home) -> None:
