@@ -10,13 +10,14 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 PATIENCE_SECONDS = 0.002
 """How long a worker with more connections than another lets that one come first: a few times what a batch takes."""
 FULL_SECONDS = 0.5
 """How long none is taken after the system had no room for one more."""
 HANDSHAKE_SECONDS = 20.0
+COMING_MAX = 64
+"""Connections at a handshake: for one more, the one that has been at it for longest ends."""
 
 
 class Loads:
@@ -84,7 +85,8 @@ class Door:
         self._tls = tls
         self._load = load
         self._is_open = True
-        self._coming: set[asyncio.Task[Any]] = set()
+        # In the order in which they came.
+        self._coming: dict[asyncio.Task[None], None] = {}
         listening.setblocking(False)  # noqa: FBT003 - the name of its parameter is its own
         self._watch(self._knocked)
 
@@ -122,10 +124,13 @@ class Door:
         except OSError:
             self._rest(FULL_SECONDS, self._knocked)
             return
+        if len(self._coming) >= COMING_MAX:
+            # Whoever speaks TLS is through in a moment.
+            next(iter(self._coming)).cancel()
         self._load.more()
         task = self._loop.create_task(self._enter(found))
-        self._coming.add(task)
-        task.add_done_callback(self._coming.discard)
+        self._coming[task] = None
+        task.add_done_callback(self._coming.pop)
 
     async def _enter(self, found: socket.socket) -> None:
         # What fails here is the client's: it is gone, or speaks no TLS.

@@ -18,7 +18,7 @@ from contextlib import suppress
 import msgspec
 
 from kmscli.awsapi.desk import Desk
-from kmscli.awsapi.door import Door, Loads
+from kmscli.awsapi.door import COMING_MAX, Door, Loads
 from kmscli.awsapi.endpoint import Access, Admin, Endpoint
 from kmscli.awsapi.http import Connections
 from kmscli.awsapi.listening import Listening
@@ -30,8 +30,8 @@ GRACE_SECONDS = 10.0
 """How long requests that are under way may take after the server was told to end."""
 LOG_FAILED = 52
 """Exit code of a worker that could not be sure of its log."""
-OWN_FILES = 128
-"""Descriptors that are kept for the vault and its log; the others are for clients."""
+OWN_FILES = 128 + COMING_MAX
+"""Descriptors that are kept for the vault, its log and clients at a handshake; the others are for clients."""
 _SWEEP_SECONDS = 1.0
 _CLIENTS_MAX = 100_000
 _ENCODER = msgspec.json.Encoder()

@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -228,3 +228,23 @@ def test_who_goes_before_it_is_served_is_counted_off(house: House) -> None:
     house.until(lambda: load.is_ahead)
     guest.close()
     house.until(lambda: not load.is_ahead)
+
+
+def test_for_one_more_at_a_handshake_the_oldest_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "COMING_MAX", 3)
+    load = house.open(0, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    house.loads.of(1)
+    guests = house.connect(5)
+    for guest in guests[:2]:
+        house.run(_end(house.loop, guest))
+    for guest in guests[2:]:
+        with pytest.raises(BlockingIOError):
+            guest.recv(1)
+    for guest in guests[2:]:
+        guest.close()
+    house.until(lambda: not load.is_ahead)
+
+
+async def _end(loop: asyncio.AbstractEventLoop, guest: socket.socket) -> None:
+    with suppress(ConnectionResetError):
+        assert await loop.sock_recv(guest, 1) == b""
