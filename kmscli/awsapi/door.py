@@ -9,8 +9,10 @@ import mmap
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 
+AT_ONCE = 32
+"""Connections that are taken before what else is on the loop has its turn."""
 PATIENCE_SECONDS = 0.002
 """How long a worker with more connections than another lets that one come first: a few times what a batch takes."""
 FULL_SECONDS = 0.5
@@ -53,10 +55,14 @@ class Load:
         self._cells[self._place] -= 1
 
     @property
+    def slack(self) -> int:
+        """By how many workers may differ: an eighth of what this one has."""
+        return self._cells[self._place] // 8
+
+    @property
     def is_ahead(self) -> bool:
-        """Whether another worker has fewer, by more than an eighth."""
-        own = self._cells[self._place]
-        return own - own // 8 > min(self._cells)
+        """Whether another worker has fewer, by more than that."""
+        return self._cells[self._place] - self.slack > min(self._cells)
 
 
 class Door:
@@ -95,7 +101,7 @@ class Door:
         if self._is_open:
             self._is_open = False
             self._loop.remove_reader(self._listening)
-            for each in self._coming:
+            for each in list(self._coming):
                 each.cancel()
 
     def _watch(self, then: Callable[[], None]) -> None:
@@ -110,35 +116,44 @@ class Door:
         if self._load.is_ahead:
             self._rest(PATIENCE_SECONDS, self._waited)
         else:
-            self._take()
+            self._take(0)
 
     def _waited(self) -> None:
         self._watch(self._knocked)
-        self._take()
+        self._take(max(1, self._load.slack))
 
-    def _take(self) -> None:
-        try:
-            found, _address = self._listening.accept()
-        except (BlockingIOError, ConnectionAbortedError, InterruptedError):
-            return  # another took it, or it has gone
-        except OSError:
-            self._rest(FULL_SECONDS, self._knocked)
-            return
+    def _take(self, least: int) -> None:
+        """Take so many of those who wait, and more while it is this worker's turn."""
+        for number in range(AT_ONCE):
+            if number >= least and self._load.is_ahead:
+                return
+            try:
+                found, _address = self._listening.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return  # others took them, or they have gone
+            except OSError:
+                self._rest(FULL_SECONDS, self._knocked)
+                return
+            self._admit(found)
+
+    def _admit(self, found: socket.socket) -> None:
         if len(self._coming) >= COMING_MAX:
             # Whoever speaks TLS is through in a moment.
             next(iter(self._coming)).cancel()
         self._load.more()
         task = self._loop.create_task(self._enter(found))
         self._coming[task] = None
-        task.add_done_callback(self._coming.pop)
+        task.add_done_callback(partial(self._entered, found))
 
     async def _enter(self, found: socket.socket) -> None:
-        # What fails here is the client's: it is gone, or speaks no TLS.
-        with suppress(OSError, asyncio.CancelledError):
-            if found.family != socket.AF_UNIX:
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            timeout = HANDSHAKE_SECONDS if self._tls else None
-            await self._loop.connect_accepted_socket(self._handler, found, ssl=self._tls, ssl_handshake_timeout=timeout)
-            return
-        self._load.less()
-        found.close()
+        if found.family != socket.AF_UNIX:
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        timeout = HANDSHAKE_SECONDS if self._tls else None
+        await self._loop.connect_accepted_socket(self._handler, found, ssl=self._tls, ssl_handshake_timeout=timeout)
+
+    def _entered(self, found: socket.socket, task: "asyncio.Task[None]") -> None:
+        del self._coming[task]
+        if task.cancelled() or task.exception() is not None:
+            # What fails here is the client's: it is gone, or speaks no TLS.
+            self._load.less()
+            found.close()

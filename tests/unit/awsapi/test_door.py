@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
 
@@ -248,3 +249,22 @@ def test_for_one_more_at_a_handshake_the_oldest_ends(house: House, monkeypatch: 
 async def _end(loop: asyncio.AbstractEventLoop, guest: socket.socket) -> None:
     with suppress(ConnectionResetError):
         assert await loop.sock_recv(guest, 1) == b""
+
+
+def test_many_who_come_at_once_do_not_wait_for_each_other(loop: asyncio.AbstractEventLoop) -> None:
+    house = House(loop, workers=1)
+    house.open(0)
+    turns = 0
+
+    def work() -> None:
+        nonlocal turns
+        turns += 1
+        time.sleep(0.002)
+        if house.counts != [30]:
+            loop.call_soon(work)
+
+    house.connect(30)
+    loop.call_soon(work)
+    house.until(lambda: house.counts == [30])
+    house.close()
+    assert turns < 25
