@@ -18,8 +18,11 @@ PATIENCE_SECONDS = 0.002
 FULL_SECONDS = 0.5
 """How long none is taken after the system had no room for one more."""
 HANDSHAKE_SECONDS = 20.0
-COMING_MAX = 64
-"""Connections at a handshake: for one more, the one that has been at it for longest ends."""
+COMING_MAX = 256
+"""Connections at a handshake; where there are so many, those that are slow end, and others wait until then."""
+SLOW_SECONDS = 1.0
+CROWDED_SECONDS = 0.01
+"""How long none is taken where there are too many at a handshake."""
 
 
 class Loads:
@@ -91,8 +94,8 @@ class Door:
         self._tls = tls
         self._load = load
         self._is_open = True
-        # In the order in which they came.
-        self._coming: dict[asyncio.Task[None], None] = {}
+        # Who is at a handshake, since when, in their order.
+        self._coming: dict[asyncio.Task[None], float] = {}
         listening.setblocking(False)  # noqa: FBT003 - the name of its parameter is its own
         self._watch(self._knocked)
 
@@ -127,6 +130,10 @@ class Door:
         for number in range(AT_ONCE):
             if number >= least and self._load.is_ahead:
                 return
+            if len(self._coming) >= COMING_MAX:
+                self._end_slow()
+                self._rest(CROWDED_SECONDS, self._knocked)
+                return
             try:
                 found, _address = self._listening.accept()
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
@@ -136,13 +143,16 @@ class Door:
                 return
             self._admit(found)
 
+    def _end_slow(self) -> None:
+        """Whoever speaks TLS is through in a moment."""
+        began = self._loop.time() - SLOW_SECONDS
+        for each in [task for task, since in self._coming.items() if since < began]:
+            each.cancel()
+
     def _admit(self, found: socket.socket) -> None:
-        if len(self._coming) >= COMING_MAX:
-            # Whoever speaks TLS is through in a moment.
-            next(iter(self._coming)).cancel()
         self._load.more()
         task = self._loop.create_task(self._enter(found))
-        self._coming[task] = None
+        self._coming[task] = self._loop.time()
         task.add_done_callback(partial(self._entered, found))
 
     async def _enter(self, found: socket.socket) -> None:

@@ -231,19 +231,29 @@ def test_who_goes_before_it_is_served_is_counted_off(house: House) -> None:
     house.until(lambda: not load.is_ahead)
 
 
-def test_for_one_more_at_a_handshake_the_oldest_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_handshakes_end_where_there_are_too_many(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "COMING_MAX", 3)
+    monkeypatch.setattr(door, "SLOW_SECONDS", 0.05)
     load = house.open(0, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     house.loads.of(1)
     guests = house.connect(5)
-    for guest in guests[:2]:
+    for guest in guests[:3]:
         house.run(_end(house.loop, guest))
-    for guest in guests[2:]:
+    house.let_pass(0.2)
+    for guest in guests[3:]:  # nobody waits behind them, so they have all of their time
         with pytest.raises(BlockingIOError):
             guest.recv(1)
-    for guest in guests[2:]:
         guest.close()
     house.until(lambda: not load.is_ahead)
+
+
+def test_who_is_not_slow_is_served_however_many_come(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "COMING_MAX", 2)
+    house.open(0)
+    guests = house.connect(30)
+    house.until(lambda: house.counts == [30, 0])
+    for guest in guests:
+        assert guest.recv(len(HELLO)) == HELLO
 
 
 async def _end(loop: asyncio.AbstractEventLoop, guest: socket.socket) -> None:
