@@ -2,7 +2,9 @@
 
 Each row is the rate of `kms serve` over that of moto (which checks and writes nothing), by the clock and by the seconds
 of a core that the server took, with the time that 99 of 100 requests stay below. Both run as they do unless told
-otherwise: moto as one process, kms as one for each core. Needs wrk, and the extra `interop`.
+otherwise: moto as one process, kms as one for each core. What a second worker brings stands beside what it brings a
+server that has no vault and as much work (`_bareserver.py`): the rest, the machine and the program that asks hold.
+Needs wrk, and the extra `interop`.
 Usage: `serve.py [SECONDS]`.
 """
 
@@ -16,8 +18,8 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
@@ -88,6 +90,20 @@ def kms(*options: str) -> Iterator[Server]:
             yield Server(line.split()[1], pids, Credentials(made["AccessKeyId"], made["SecretAccessKey"]), key)
         finally:
             server.send_signal(signal.SIGTERM)
+            server.wait()
+
+
+@contextmanager
+def bare(workers: str) -> Iterator[Server]:
+    """A server that has no vault and as much work."""
+    with workplace() as folder:
+        argv = [sys.executable, str(Path(__file__).with_name("_bareserver.py")), workers]
+        server = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=folder, start_new_session=True)
+        try:
+            line = server.stdout.readline() if server.stdout else ""
+            yield Server(line.split()[1], [server.pid, *_children(server.pid)], Credentials("a", "b"), "none")
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
             server.wait()
 
 
@@ -211,6 +227,17 @@ def cold(argv: list[str], url: str | None) -> float:
         server.wait()
 
 
+def _second_worker(serve: Callable[[str], AbstractContextManager[Server]], connections: int, seconds: int) -> float:
+    """How many times the rate of one worker two have."""
+    found: dict[str, list[Rate]] = {"1": [], "2": []}
+    for _ in range(ROUNDS):
+        for number, rates in found.items():
+            with serve(number) as server:
+                text = signed(server, "Encrypt", {"KeyId": server.key, "Plaintext": b64encode(bytes(1024)).decode()})
+                rates.append(rate(server, text, connections, seconds))
+    return _median(found["2"]).wall / _median(found["1"]).wall
+
+
 def main() -> None:
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     for program in ("wrk", str(BIN / "moto_server")):
@@ -234,15 +261,10 @@ def main() -> None:
                 report(f"{what}: by the clock", ours.wall / theirs.wall, target=target, least=True)
                 report(f"{what}: by seconds of a core", ours.core / theirs.core, target=None, least=True)
                 report(f"{what}: 99 % within, in ms", ours.p99, target=20.0 if connections > 1 else None)
-    found_one, found_two = [], []
-    for _ in range(ROUNDS):
-        for number, rates in (("1", found_one), ("2", found_two)):
-            with kms("--workers", number) as server:
-                text = signed(server, "Encrypt", requests(server)["Encrypt"])
-                rates.append(rate(server, text, 16, seconds))
-    report(
-        "two workers / one, 16 connections", _median(found_two).wall / _median(found_one).wall, target=1.6, least=True
-    )
+    for connections, target in ((16, 1.6), (128, None)):
+        more = _second_worker(lambda number: kms("--workers", number), connections, seconds)
+        report(f"two workers / one, {connections} connections", more, target=target, least=True)
+        report(f"the same of a bare server, {connections} connections", _second_worker(bare, connections, seconds))
     with kms():
         ours_cold, theirs_cold = [], []
         for number in range(ROUNDS):

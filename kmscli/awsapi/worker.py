@@ -95,7 +95,7 @@ def _room() -> int:
     return _CLIENTS_MAX if soft == resource.RLIM_INFINITY else max(1, min(_CLIENTS_MAX, soft - OWN_FILES))
 
 
-def _keep_to_core(number: int, workers: int) -> None:
+def keep_to_core(number: int, workers: int) -> None:
     """Where each worker has a core of its own, stay there: what a worker knows lies in the memory of that core."""
     if not hasattr(os, "sched_setaffinity"):
         return
@@ -119,7 +119,7 @@ def run(plan: Plan, number: int, metrics: Metrics, *, ready: int, alive: int) ->
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
-    _keep_to_core(number, plan.workers)
+    keep_to_core(number, plan.workers)
     loop = new_loop()
     asyncio.set_event_loop(loop)
     return loop.run_until_complete(_Worker(plan, number, metrics, loop).serve(ready, alive))
