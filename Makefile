@@ -33,10 +33,11 @@ fuzz: $(VENV)/.fuzz ## feed the readers of messages, texts and blobs what atheri
 	  $(BIN)/python tests/fuzz/fuzz.py $$target -max_total_time=$$(($(FUZZ_SECONDS) / 3)) -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
-lint: $(VENV)/.lint ## ruff (rules and format) and mypy --strict
+lint: $(VENV)/.lint ## ruff (rules and format) and mypy --strict, of the benches too, which no test runs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict kmscli
+	@MYPYPATH=bench $(BIN)/mypy --strict bench
 
 bench: $(VENV)/.test ## one script a figure, each prints a ratio measured in the same run
 	@for script in $(BENCHES); do echo "== $$script"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done

@@ -9,6 +9,7 @@ import argparse
 import os
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,7 +130,7 @@ def bare(key: bytes, signed: list[Signed]) -> Callable[[], None]:
             public.verify(signature, message)
 
     def act() -> None:
-        children = [_fork(lambda first=first: check(signed[first::CORES])) for first in range(CORES)]
+        children = [_fork(partial(check, signed[first::CORES])) for first in range(CORES)]
         if any(os.waitpid(child, 0)[1] for child in children):
             raise SystemExit("a signature does not hold")
 

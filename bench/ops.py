@@ -9,6 +9,7 @@ call, audit apart (the absolute figure is the target's own; the machine is in th
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,15 +114,13 @@ def measure_uses(folder: Path) -> None:
         found = cases(audited)
         measure_envelope(silent, found[0])
         for case in found:
-            run = bursts(lambda case=case: perform(silent, case.operation, case.members))
+            run = bursts(partial(perform, silent, case.operation, case.members))
             taken, bare = (seconds / BURST for seconds in interleaved(BURSTS, run, bursts(case.bare)))
             verdict = "met" if taken - bare <= MOST_OVERHEAD else "MISSED"
             rates = f"{1 / taken:,.0f} a second, {bare / taken:.2f}x bare"
             over = f"{(taken - bare) * 1e6:.0f} us over it (target: at most {MOST_OVERHEAD * 1e6:.0f}, {verdict})"
             print(f"{case.name:<18} {rates:<34} {over}")
-            logged, bare = interleaved(
-                ROUNDS, lambda case=case: perform(audited, case.operation, case.members), case.bare
-            )
+            logged, bare = interleaved(ROUNDS, partial(perform, audited, case.operation, case.members), case.bare)
             print(f"{'':<18} with its audit line {1 / logged:,.0f} a second, {bare / logged:.4f}x bare")
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from _measure import machine, report
 from _vaults import workplace
@@ -123,7 +123,7 @@ def moto() -> Iterator[Server]:
         server.wait()
 
 
-def _client(url: str, credentials: Credentials):  # type: ignore[no-untyped-def]  # noqa: ANN202 - botocore has no types
+def _client(url: str, credentials: Credentials) -> Any:  # noqa: ANN401 - botocore has no types
     return Session().create_client(
         "kms",
         REGION,
@@ -133,7 +133,7 @@ def _client(url: str, credentials: Credentials):  # type: ignore[no-untyped-def]
     )
 
 
-def _until_it_answers(client):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - botocore has no types
+def _until_it_answers(client: Any) -> Any:  # noqa: ANN401 - botocore has no types
     for _ in range(200):
         try:
             return client.create_key()

@@ -6,6 +6,7 @@ Targets: a verb with a keyfile, its audit line included, at most 10x; help at mo
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import _vaults
@@ -45,11 +46,11 @@ def main() -> None:
             report(f"{what} / python -c pass", taken / base, target=target)
 
 
-def _encrypt(kms: str, secret: Path, environ: dict[str, str]):  # noqa: ANN202 - as `command`
+def _encrypt(kms: str, secret: Path, environ: dict[str, str]) -> Callable[[], object]:
     return command([kms, "encrypt", "-k", "alias/bench-1", str(secret), "-o", f"{secret}.kms"], environ)
 
 
-def _describe(kms: str, environ: dict[str, str]):  # noqa: ANN202 - as `command`
+def _describe(kms: str, environ: dict[str, str]) -> Callable[[], object]:
     return command([kms, "describe-key", "--key-id", "alias/bench-1"], environ)
 
 

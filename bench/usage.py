@@ -19,6 +19,7 @@ from kmscli.audit.usage import USES
 from kmscli.formats import auditline
 from kmscli.model import ids
 from kmscli.service import events
+from kmscli.service.callers import Caller
 from kmscli.service.context import Context
 from kmscli.service.vaults import InitRequest, init_vault
 from kmscli.storage import segments
@@ -38,14 +39,14 @@ def write(context: Context, keys: list[str], lines: int) -> None:
     with session.read() as snapshot:
         state = State(snapshot.head.vault_id, snapshot.head.generation, snapshot.head.root)
         roots, place = snapshot.root_bodies, snapshot.place
-    actor, began = Actor(session.principal, session.identity), now()
+    actor, caller, began = Actor(session.principal, session.identity), Caller(session.principal), now()
     seq, prev, segment = tail.seq, tail.digest, tail.ending.segment
     for first in range(0, lines, -(-lines // SEGMENTS)):
         batch = []
         for number in range(first, min(lines, first - (-lines // SEGMENTS))):
             key_id = keys[0] if number == 0 else keys[1 + number % (len(keys) - 1)]
             outcome = events.Outcome({"keyId": key_id}, None, (ids.key_arn(place, key_id),))
-            event = events.event("Encrypt", session.principal, place, os.urandom, read_only=True, outcome=outcome)
+            event = events.event("Encrypt", caller, place, os.urandom, read_only=True, outcome=outcome)
             begins = number == first and number > 0
             segment += begins
             where = Place(seq + 1, prev, (segment, roots) if begins else None)
