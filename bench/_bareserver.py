@@ -49,9 +49,10 @@ class Bare:
 
 def serve(number: int, workers: int, listening: socket.socket, loads: Loads) -> None:
     keep_to_core(number, workers)
-    loop, load = new_loop(), loads.of(number)
+    loop = new_loop()
     asyncio.set_event_loop(loop)
-    connections = Connections(Bare(loop).take, time.monotonic, soon=loop.call_soon, gone=load.less)
+    load = loads.of(number, lambda: len(connections.open))
+    connections = Connections(Bare(loop).take, time.monotonic, soon=loop.call_soon, gone=load.tell)
     Door(loop, listening, connections, load=load, tls=None)
     loop.run_forever()
 

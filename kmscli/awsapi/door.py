@@ -35,27 +35,29 @@ class Loads:
         """None has any."""
         self._cells = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")[:workers]
 
-    def of(self, worker: int) -> "Load":
-        """That of a worker, numbered from 0, which begins without any."""
-        return Load(self._cells, worker)
+    def of(self, worker: int, inside: Callable[[], int]) -> "Load":
+        """That of a worker, numbered from 0, which begins without any; `inside` says how many it serves."""
+        return Load(self._cells, worker, inside)
 
 
 class Load:
-    """That of one worker among the others'."""
+    """That of one worker among the others'.
 
-    def __init__(self, cells: memoryview, place: int) -> None:
+    Attributes:
+        coming: How many are in none of its connections yet, because they are at a handshake.
+    """
+
+    def __init__(self, cells: memoryview, place: int, inside: Callable[[], int]) -> None:
         """Begin with none."""
         self._cells = cells
         self._place = place
+        self._inside = inside
+        self.coming = 0
         self._cells[place] = 0
 
-    def more(self) -> None:
-        """One came."""
-        self._cells[self._place] += 1
-
-    def less(self) -> None:
-        """One is gone."""
-        self._cells[self._place] -= 1
+    def tell(self) -> None:
+        """Tell the others how many there are now."""
+        self._cells[self._place] = self._inside() + self.coming
 
     @property
     def slack(self) -> int:
@@ -85,7 +87,7 @@ class Door:
             loop: Where connections are served.
             listening: The socket, which stays the caller's.
             handler: Makes what serves a connection.
-            load: Where what comes in here is counted; what is served by `handler` must be counted off at its end.
+            load: Where what comes in here is counted.
             tls: What TLS connections are made with; None = they are plain.
         """
         self._loop = loop
@@ -150,7 +152,8 @@ class Door:
             each.cancel()
 
     def _admit(self, found: socket.socket) -> None:
-        self._load.more()
+        self._load.coming += 1
+        self._load.tell()
         task = self._loop.create_task(self._enter(found))
         self._coming[task] = self._loop.time()
         task.add_done_callback(partial(self._entered, found))
@@ -164,6 +167,6 @@ class Door:
     def _entered(self, found: socket.socket, task: "asyncio.Task[None]") -> None:
         del self._coming[task]
         if task.cancelled() or task.exception() is not None:
-            # What fails here is the client's: it is gone, or speaks no TLS.
-            self._load.less()
-            found.close()
+            found.close()  # what fails here is the client's: it is gone, or speaks no TLS
+        self._load.coming -= 1
+        self._load.tell()

@@ -144,12 +144,11 @@ class _Worker:
             seconds=time.time,
             log=self._note if plan.write_log else None,
         )
-        self._load = plan.loads.of(number)
-        self._api = Connections(api, time.monotonic, most=_room(), soon=loop.call_soon, gone=self._load.less)
+        self._load = plan.loads.of(number, lambda: len(self._api.open))
+        self._api = Connections(api, time.monotonic, most=_room(), soon=loop.call_soon, gone=self._load.tell)
         # Whoever asks for counts or health weighs nothing among those who work.
-        self._unweighed = Loads(1).of(0)
-        admin = Admin(metrics, self._desk.check)
-        self._admin = Connections(admin, time.monotonic, soon=loop.call_soon, gone=self._unweighed.less)
+        self._unweighed = Loads(1).of(0, lambda: 0)
+        self._admin = Connections(Admin(metrics, self._desk.check), time.monotonic, soon=loop.call_soon)
 
     async def serve(self, ready: int, alive: int) -> int:
         with self._plan.queue.entered() as turn, self._plan.counting.entered() as at_counting:

@@ -34,7 +34,7 @@ class Guests(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.inside.discard(self)
-        self.load.less()
+        self.load.tell()
 
 
 class House:
@@ -48,12 +48,19 @@ class House:
         self.inside: list[set[Guests]] = [set() for _ in range(workers)]
         self.doors: list[Door] = []
         self.stack = ExitStack()
+        self.faults: list[object] = []
+        loop.set_exception_handler(lambda _, what: self.faults.append(what))
 
     def open(self, worker: int, *, tls: ssl.SSLContext | None = None, at: socket.socket | None = None) -> Load:
-        load, inside = self.loads.of(worker), self.inside[worker]
+        inside = self.inside[worker]
+        load = self.loads.of(worker, lambda: len(inside))
         where = at or self.sockets[worker]
         self.doors.append(Door(self.loop, where, lambda: Guests(inside, load), load=load, tls=tls))
         return load
+
+    def idle(self, worker: int) -> Load:
+        """A worker that has none."""
+        return self.loads.of(worker, lambda: 0)
 
     def connect(self, count: int = 1) -> list[socket.socket]:
         made = [socket.create_connection(self.listening.getsockname()) for _ in range(count)]
@@ -89,6 +96,7 @@ class House:
         self.until(lambda: not sum(self.counts))
         for each in self.sockets:
             each.close()
+        assert not self.faults
 
 
 @pytest.fixture(params=[new_loop, asyncio.SelectorEventLoop], ids=["the loop of a worker", "asyncio's"])
@@ -117,7 +125,7 @@ def test_workers_have_as_many_connections_as_each_other(house: House) -> None:
 
 def test_what_one_does_not_take_another_does(house: House) -> None:
     load = house.open(0)
-    house.loads.of(1)  # has none, and is at work
+    house.idle(1)  # at work, and takes none
     house.connect(20)
     house.until(lambda: house.counts == [20, 0])
     assert load.is_ahead
@@ -137,7 +145,7 @@ def test_who_has_more_leaves_what_comes_to_the_other(house: House) -> None:
 
 def test_who_is_gone_weighs_nothing(house: House) -> None:
     load = house.open(0)
-    house.loads.of(1)
+    house.idle(1)
     guests = house.connect(5)
     house.until(lambda: house.counts == [5, 0])
     for guest in guests:
@@ -148,10 +156,10 @@ def test_who_is_gone_weighs_nothing(house: House) -> None:
 
 def test_a_worker_that_follows_another_begins_with_none(house: House) -> None:
     house.open(0)
-    house.loads.of(1)
+    house.idle(1)
     house.connect(3)
     house.until(lambda: house.counts[0] == 3)
-    assert not house.loads.of(0).is_ahead
+    assert not house.idle(0).is_ahead
 
 
 def test_who_comes_is_greeted(house: House) -> None:
@@ -176,7 +184,7 @@ def test_a_closed_door_leaves_who_waits_to_another(house: House) -> None:
 
 def test_a_door_that_is_closed_while_it_lets_others_come_first_stays_closed(house: House) -> None:
     house.open(0)
-    house.loads.of(1)
+    house.idle(1)
     house.connect(1)
     house.until(lambda: house.counts[0] == 1)
     house.connect(1)
@@ -214,7 +222,7 @@ def test_where_the_system_has_no_room_the_door_opens_again(house: House, monkeyp
 
 def test_who_speaks_no_tls_is_counted_off(house: House) -> None:
     load = house.open(0, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    house.loads.of(1)
+    house.idle(1)
     (guest,) = house.connect(1)
     house.until(lambda: load.is_ahead)
     guest.send(b"POST / HTTP/1.1\r\n\r\n" * 10)
@@ -224,7 +232,7 @@ def test_who_speaks_no_tls_is_counted_off(house: House) -> None:
 
 def test_who_goes_before_it_is_served_is_counted_off(house: House) -> None:
     load = house.open(0, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    house.loads.of(1)
+    house.idle(1)
     (guest,) = house.connect(1)
     house.until(lambda: load.is_ahead)
     guest.close()
@@ -235,7 +243,7 @@ def test_slow_handshakes_end_where_there_are_too_many(house: House, monkeypatch:
     monkeypatch.setattr(door, "COMING_MAX", 3)
     monkeypatch.setattr(door, "SLOW_SECONDS", 0.05)
     load = house.open(0, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    house.loads.of(1)
+    house.idle(1)
     guests = house.connect(5)
     for guest in guests[:3]:
         house.run(_end(house.loop, guest))
@@ -278,3 +286,18 @@ def test_many_who_come_at_once_do_not_wait_for_each_other(loop: asyncio.Abstract
     house.until(lambda: house.counts == [30])
     house.close()
     assert turns < 25
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_door_may_close_while_somebody_comes_in(house: House, turns: int) -> None:
+    load = house.open(0)
+    house.idle(1)
+    house.connect(10)
+    house.let_pass(0.001)
+    for _ in range(turns):
+        house.let_pass(0)
+    house.doors[0].close()
+    house.let_pass(0.01)
+    house.stack.close()
+    house.until(lambda: not load.is_ahead)
+    assert house.counts == [0, 0]
