@@ -54,7 +54,7 @@ class Allowance:
             buckets = self._found()
             left, since = buckets.get(principal, (most, now))
             left = min(most, left + (now - since) * self._rate)
-            buckets[principal] = (max(left - 1, 0.0) if left >= 1 else left, now)
+            buckets[principal] = (left - 1 if left >= 1 else left, now)
             self._leave(buckets, now - most / self._rate)
         if left < 1:
             raise errors.ThrottlingError

@@ -1,4 +1,4 @@
-"""Turns of the processes of one server at the vault, and what the one before left for the next.
+"""Turns of the processes of one server, at the vault or at what they count, and what the one before left for the next.
 
 Who waits for the vault's lock asks again and again, so that the wait is bounded; between a few processes that come a
 thousand times a second, that would leave the lock free most of the time. Here the kernel wakes the next one. It adds to

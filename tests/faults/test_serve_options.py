@@ -379,10 +379,8 @@ def test_a_limit_is_that_of_the_server_however_many_workers_it_has(vault: Place)
         serving(vault, "--workers", "2", "--requests-per-second", str(rate)) as served,
         contextlib.ExitStack() as stack,
     ):
+        # A connection each, and a worker each.
         clients = [stack.enter_context(contextlib.closing(served.client("swift"))) for _ in range(2)]
-        for each in clients:
-            each.generate_random(NumberOfBytes=8)  # a connection each, with a worker each
-        time.sleep(1.2)
         began, done = time.monotonic(), 0
         for each in clients * asked:
             with contextlib.suppress(botocore.exceptions.ClientError):

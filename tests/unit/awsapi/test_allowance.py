@@ -51,13 +51,6 @@ def test_no_rate_is_no_limit() -> None:
 # -- several processes -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def queue() -> Queue:
-    if not hasattr(os, "memfd_create"):
-        pytest.skip("this system has no files without a name")
-    return Queue()
-
-
 def test_processes_take_from_one_allowance(queue: Queue) -> None:
     reading, writing = os.pipe()
     for _ in range(4):
@@ -96,7 +89,7 @@ def _ask(allowance: Allowance, times: int, done: object) -> None:
         except errors.ThrottlingError:
             continue
         done()  # type: ignore[operator]
-        time.sleep(0)
+        time.sleep(0)  # let the others come in between
 
 
 def test_so_many_principals_that_no_room_is_left_are_let_through_again_once_their_second_is_over(queue: Queue) -> None:

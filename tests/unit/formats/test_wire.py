@@ -39,7 +39,21 @@ def test_bytes_have_one_base64(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["AA", "AA=", "AA===", "AAAA====", "AB==", "AAB=", "A A=", "AA==\n", "=AAA", "AA==AAAA", "A-_A", "AAA\xe9"],
+    [
+        "AA",
+        "AA=",
+        "AA===",
+        "AAAA====",
+        "AB==",
+        "AAB=",
+        "A A=",
+        "AA==\n",
+        "=AAA",
+        "AA==AAAA",
+        "A-_A",
+        "AAA\xe9",
+        "AA=\udcff",
+    ],
 )
 def test_no_other_text_is_base64(text: str) -> None:
     assert wire.from_base64(text) is None

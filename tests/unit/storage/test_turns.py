@@ -4,8 +4,6 @@ import os
 import signal
 import time
 
-import pytest
-
 from kmscli.storage.turns import LEFT_MAX, Alone, Queue
 
 
@@ -17,13 +15,6 @@ def child(act: object) -> int:
         finally:
             os._exit(0)
     return pid
-
-
-@pytest.fixture
-def queue() -> Queue:
-    if not hasattr(os, "memfd_create"):
-        pytest.skip("this system has no files without a name")
-    return Queue()
 
 
 def test_one_is_alone_in_its_turn(queue: Queue) -> None:
